@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http_impl.h"
+#include "json.h"
+#include "mem.h"
+
+#define POOL_MAX       256         /* idle request objects kept */
+#define BODY_KEEP      (16 * 1024) /* a larger buffer is given back after its request */
+#define BODY_FIRST     4096
+#define ARENA_MAX      (1024 * 1024)
+#define PROBLEM_MAX    4096
+#define RETRY_AFTER_MS 1000 /* where the error names no time */
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static enum http_method method_of(const char *name)
+{
+    static const char *const names[HTTP_OTHER] = {
+        [HTTP_GET] = "GET",         [HTTP_HEAD] = "HEAD",   [HTTP_POST] = "POST",
+        [HTTP_PUT] = "PUT",         [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE",
+        [HTTP_OPTIONS] = "OPTIONS",
+    };
+    for (int i = 0; i < HTTP_OTHER; i++)
+        if (strcmp(name, names[i]) == 0)
+            return (enum http_method)i;
+    return HTTP_OTHER;
+}
+
+struct http_request *http_request_take(struct http_server *s, struct MHD_Connection *mhd,
+                                       const char *method, const char *path)
+{
+    struct http_request *r = s->pool.head;
+    if (r) {
+        http_list_remove(&s->pool, r);
+    } else {
+        r = xalloc(sizeof *r);
+        r->server = s;
+        r->arena = arena_new(ARENA_MAX);
+    }
+    r->mhd = mhd;
+    r->method = method_of(method);
+    r->path = path;
+    r->state = HTTP_READING;
+    http_list_push(&s->live, r);
+    return r;
+}
+
+void http_request_free(struct http_request *r)
+{
+    arena_free(r->arena);
+    free(r->body);
+    free(r);
+}
+
+void http_request_recycle(struct http_request *r)
+{
+    struct http_server *s = r->server;
+    s->bodies_bytes -= r->reserved_bytes;
+    s->n_parked -= r->parked;
+    http_response_release(s, r->answer);
+    if (s->pool.n >= POOL_MAX) {
+        http_request_free(r);
+        return;
+    }
+    struct arena *arena = r->arena;
+    char *body = r->body;
+    size_t cap = r->body_cap;
+    if (cap > BODY_KEEP) {
+        free(body);
+        body = NULL;
+        cap = 0;
+    }
+    arena_reset(arena);
+    *r = (struct http_request){.server = s, .arena = arena, .body = body, .body_cap = cap};
+    http_list_push(&s->pool, r);
+}
+
+bool http_body_reserve(struct http_request *r, uint64_t total_bytes, int *status)
+{
+    struct http_server *s = r->server;
+    if (total_bytes > (uint64_t)s->opts.body_max_bytes) {
+        *status = MHD_HTTP_CONTENT_TOO_LARGE;
+        return false;
+    }
+    if (total_bytes <= r->body_cap && r->body_cap <= BODY_KEEP)
+        return true; // what pooled requests keep is bounded by their number
+    size_t cap = total_bytes > BODY_FIRST ? (size_t)total_bytes : BODY_FIRST;
+    int64_t more = (int64_t)cap - r->reserved_bytes;
+    if (s->bodies_bytes + more > s->opts.bodies_max_bytes) {
+        *status = MHD_HTTP_SERVICE_UNAVAILABLE;
+        return false;
+    }
+    r->reserved_bytes += more;
+    s->bodies_bytes += more;
+    r->body = xrealloc(r->body, cap);
+    r->body_cap = cap;
+    return true;
+}
+
+void http_body_put(struct http_request *r, const char *data, size_t n)
+{
+    assert(r->body_cap - r->body_len >= n);
+    memcpy(r->body + r->body_len, data, n);
+    r->body_len += n;
+}
+
+/* --- what came -------------------------------------------------------------------------------- */
+
+enum http_method http_method(const struct http_request *r)
+{
+    return r->method;
+}
+
+struct str http_path(const struct http_request *r)
+{
+    return str_of(r->path);
+}
+
+struct str http_body(const struct http_request *r)
+{
+    return (struct str){r->body_len ? r->body : "", r->body_len};
+}
+
+struct str http_header(const struct http_request *r, const char *name)
+{
+    return str_of(MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, name));
+}
+
+struct str http_query(const struct http_request *r, const char *name)
+{
+    const char *value = NULL;
+    size_t len = 0;
+    if (MHD_lookup_connection_value_n(r->mhd, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value,
+                                      &len) != MHD_YES)
+        return STR_NONE;
+    return value ? (struct str){value, len} : STR("");
+}
+
+struct str http_peer(const struct http_request *r)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (!info || !info->client_addr)
+        return STR("");
+    char *text = arena_alloc(r->arena, INET6_ADDRSTRLEN);
+    const struct sockaddr *sa = info->client_addr;
+    const void *addr = sa->sa_family == AF_INET6
+                           ? (const void *)&((const struct sockaddr_in6 *)sa)->sin6_addr
+                           : (const void *)&((const struct sockaddr_in *)sa)->sin_addr;
+    return str_of(inet_ntop(sa->sa_family, addr, text, INET6_ADDRSTRLEN));
+}
+
+struct arena *http_arena(struct http_request *r)
+{
+    return r->arena;
+}
+
+void **http_user(struct http_request *r)
+{
+    return &r->user;
+}
+
+/* --- the answer ------------------------------------------------------------------------------- */
+
+void http_set_header(struct http_request *r, const char *name, struct str value)
+{
+    struct http_extra *x = ARENA_NEW(r->arena, struct http_extra);
+    *x = (struct http_extra){name, str_c(r->arena, value), r->headers};
+    r->headers = x;
+}
+
+void http_response_release(struct http_server *s, struct MHD_Response *response)
+{
+    if (response && response != s->empty && response != s->empty_close)
+        MHD_destroy_response(response);
+}
+
+/* Hand the response over, and let go of it; a deferred request goes on at the end of the turn. */
+static void send_answer(struct http_request *r, int status, struct MHD_Response *response)
+{
+    struct http_server *s = r->server;
+    assert(r->state != HTTP_ANSWERED);
+    if (r->parked) {
+        r->answer = response;
+        r->status = status;
+    } else {
+        // Refused only while the server stops; then the connection ends anyway.
+        (void)MHD_queue_response(r->mhd, (unsigned)status, response);
+        http_response_release(s, response);
+        s->progress++;
+        if (r->state == HTTP_DEFERRED)
+            MHD_resume_connection(r->mhd);
+    }
+    if (r->state == HTTP_DEFERRED)
+        http_server_wake(s);
+    r->state = HTTP_ANSWERED;
+}
+
+void http_answer(struct http_request *r, int status, const char *content_type, struct str body)
+{
+    struct http_server *s = r->server;
+    if (!body.len && !content_type && !r->headers) {
+        send_answer(r, status, s->quiescing ? s->empty_close : s->empty);
+        return;
+    }
+    // libmicrohttpd does not write to a copied buffer, its signature only lacks the const.
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        body.len, (void *)(body.len ? body.ptr : ""), MHD_RESPMEM_MUST_COPY);
+    assert(response); // NULL: out of memory
+    if (content_type)
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+    for (const struct http_extra *x = r->headers; x; x = x->next)
+        (void)MHD_add_response_header(response, x->name, x->value);
+    if (s->quiescing)
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    send_answer(r, status, response);
+}
+
+void http_answer_problem(struct http_request *r, int status, struct str detail)
+{
+    struct buf body;
+    buf_init(&body, PROBLEM_MAX);
+    struct json_out o = {.buf = &body};
+    json_open(&o, '{');
+    json_put_str(&o, "type", STR("about:blank"));
+    json_put_str(&o, "title", str_of(MHD_get_reason_phrase_for((unsigned)status)));
+    json_put_int(&o, "status", status);
+    if (detail.len)
+        json_put_str(&o, "detail", str_utf8(r->arena, detail));
+    json_close(&o, '}');
+    http_answer(r, status, "application/problem+json", buf_str(&body));
+    buf_done(&body);
+}
+
+void http_answer_err(struct http_request *r, const struct err *err)
+{
+    int status = err_http_status(err);
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE || status == MHD_HTTP_TOO_MANY_REQUESTS) {
+        int64_t wait_ms = err->retry_after_ms > 0 ? err->retry_after_ms : RETRY_AFTER_MS;
+        http_set_header(r, MHD_HTTP_HEADER_RETRY_AFTER,
+                        str_fmt(r->arena, "%lld", (long long)((wait_ms + 999) / 1000)));
+    }
+    // Our own bugs are for the log; a stranger has no use for them.
+    http_answer_problem(r, status, err->kind == ERR_FAULT ? STR_NONE : str_of(err->msg));
+}
+
+void http_defer(struct http_request *r)
+{
+    struct http_server *s = r->server;
+    assert(r->state == HTTP_HANDLING && !s->opts.can_upgrade);
+    r->state = HTTP_DEFERRED;
+    if (s->n_parked < HTTP_PARKED_MAX) {
+        r->parked = true;
+        s->n_parked++;
+    } else {
+        MHD_suspend_connection(r->mhd);
+    }
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "jwt_token.h"
+
+#include <jwt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto.h"
+#include "id.h"
+#include "json.h"
+
+#define IAT_LEEWAY_S 60
+/* The year 9999: past it a time in milliseconds is a mistake, and soon an overflow. */
+#define TIME_MAX_S 253402300799LL
+
+static void jwt_free_auto_(jwt_t **p)
+{
+    jwt_free(*p);
+}
+#define auto_jwt __attribute__((cleanup(jwt_free_auto_))) jwt_t *
+
+/* --- sign --------------------------------------------------------------------------------- */
+
+static bool add_text(struct arena *a, jwt_t *jwt, const char *name, struct str value)
+{
+    return value.len == 0 || jwt_add_grant(jwt, name, str_c(a, value)) == 0;
+}
+
+static bool add_time(jwt_t *jwt, const char *name, int64_t at_ms)
+{
+    return at_ms == 0 || jwt_add_grant_int(jwt, name, (long)(at_ms / 1000)) == 0;
+}
+
+bool token_sign(struct arena *a, const struct token *t, struct str secret, struct str *out,
+                struct err *err)
+{
+    if (t->subject.len == 0 || t->tenant_id.len == 0 || t->expires_at_ms <= 0)
+        return err_set(err, ERR_INVALID, "a token needs a subject, a tenant and an expiry");
+    if (secret.len == 0 || secret.len > INT_MAX)
+        return err_set(err, ERR_INVALID, "no key to sign with: set jwt_secret");
+
+    auto_jwt jwt = NULL;
+    if (jwt_new(&jwt) != 0 ||
+        jwt_set_alg(jwt, JWT_ALG_HS256, (const unsigned char *)secret.ptr, (int)secret.len) != 0)
+        return err_set(err, ERR_FAULT, "libjwt does not make a token");
+    bool added = (t->key_id.len == 0 || jwt_add_header(jwt, "kid", str_c(a, t->key_id)) == 0) &&
+                 add_text(a, jwt, "iss", t->issuer) && add_text(a, jwt, "sub", t->subject) &&
+                 add_text(a, jwt, "tenant_id", t->tenant_id) && add_text(a, jwt, "role", t->role) &&
+                 add_text(a, jwt, "jti", t->id) && add_time(jwt, "iat", t->issued_at_ms) &&
+                 add_time(jwt, "exp", t->expires_at_ms);
+    if (!added)
+        return err_set(err, ERR_INVALID, "a member of the token is not valid UTF-8");
+
+    char *text = jwt_encode_str(jwt);
+    if (!text)
+        return err_set(err, ERR_FAULT, "libjwt does not sign");
+    *out = str_dup(a, str_of(text));
+    free(text);
+    if (out->len > TOKEN_MAX)
+        return err_set(err, ERR_LIMITED, "the token is longer than %d bytes", TOKEN_MAX);
+    return true;
+}
+
+/* --- verify ------------------------------------------------------------------------------- */
+
+/* The JSON object in one part of the token. NULL: it is none. */
+static const struct json *parse_part(struct arena *a, struct str part)
+{
+    struct str text = STR_NONE;
+    struct err ignored = {0};
+    if (!base64_decode(a, part, &text))
+        return NULL;
+    const struct json *root = json_parse(a, text, &ignored);
+    return json_is(root, JSON_OBJECT) ? root : NULL;
+}
+
+/* Before libjwt sees the key: a header that asks for another algorithm must not choose how the key
+ * is read, and RFC 7515 §4.1.11 demands to refuse critical extensions that are not understood. */
+static bool check_header(struct arena *a, const struct json *header, struct token *out,
+                         struct err *err)
+{
+    const struct json *alg = json_get(header, "alg");
+    if (!json_is(alg, JSON_STRING) || !str_eq_c(alg->raw, "HS256"))
+        return err_set(err, ERR_DENIED, "the token's algorithm is not HS256");
+    if (json_get(header, "crit"))
+        return err_set(err, ERR_DENIED, "the token has critical extensions");
+    out->key_id = json_text(a, json_get(header, "kid"));
+    return true;
+}
+
+/* libjwt reads a number that is a text as 0, which is a time too: so times are read here. False:
+ * not a whole number of seconds; absent leaves *seconds as it is. */
+static bool claim_time(const struct json *claims, const char *name, int64_t *seconds)
+{
+    const struct json *v = json_get(claims, name);
+    int64_t value = 0;
+    if (!v)
+        return true;
+    if (!json_is(v, JSON_NUMBER) || !json_i64(v, &value) || value < 0 || value > TIME_MAX_S)
+        return false;
+    *seconds = value;
+    return true;
+}
+
+static bool check_times(const struct json *claims, int64_t now_at_ms, struct token *out,
+                        struct err *err)
+{
+    int64_t now = now_at_ms / 1000;
+    int64_t exp = -1;
+    int64_t nbf = 0;
+    int64_t iat = 0;
+    if (!claim_time(claims, "exp", &exp) || !claim_time(claims, "nbf", &nbf) ||
+        !claim_time(claims, "iat", &iat))
+        return err_set(err, ERR_DENIED, "a time in the token is not a whole number of seconds");
+    if (exp < 0)
+        return err_set(err, ERR_DENIED, "the token never expires: 'exp' is required");
+    if (now >= exp)
+        return err_set(err, ERR_DENIED, "the token has expired");
+    if (now < nbf)
+        return err_set(err, ERR_DENIED, "the token is not valid yet");
+    if (iat > now + IAT_LEEWAY_S)
+        return err_set(err, ERR_DENIED, "the token was issued in the future: compare the clocks");
+    if (exp <= iat)
+        return err_set(err, ERR_DENIED, "the token expires before it was issued");
+    out->issued_at_ms = iat * 1000;
+    out->expires_at_ms = exp * 1000;
+    return true;
+}
+
+static struct str claim_text(struct arena *a, const struct json *claims, const char *name)
+{
+    const struct json *v = json_get(claims, name);
+    return json_is(v, JSON_STRING) ? json_text(a, v) : STR_NONE;
+}
+
+static bool check_who(struct arena *a, const struct json *claims, struct token *out,
+                      struct err *err)
+{
+    out->issuer = claim_text(a, claims, "iss");
+    out->subject = claim_text(a, claims, "sub");
+    out->role = claim_text(a, claims, "role");
+    out->id = claim_text(a, claims, "jti");
+    if (out->subject.len == 0)
+        return err_set(err, ERR_DENIED, "the token names no user: 'sub' is required");
+    struct uuid tenant;
+    if (!uuid_parse(claim_text(a, claims, "tenant_id"), &tenant))
+        return err_set(err, ERR_DENIED, "the token's 'tenant_id' is not a UUID");
+    char text[UUID_TEXT + 1];
+    uuid_format(tenant, text);
+    out->tenant_id = str_dup(a, str_of(text));
+    return true;
+}
+
+bool token_verify(struct arena *a, struct str jwt, struct str secret, int64_t now_at_ms,
+                  struct token *out, struct err *err)
+{
+    if (jwt.len == 0)
+        return err_set(err, ERR_UNPROVEN, "no token was given");
+    if (secret.len == 0 || secret.len > INT_MAX)
+        return err_set(err, ERR_FAULT, "no key to verify with: set jwt_secret");
+    if (jwt.len > TOKEN_MAX || memchr(jwt.ptr, '\0', jwt.len))
+        return err_set(err, ERR_DENIED, "the token is not a JWT");
+
+    struct token t = {0};
+    struct str head = STR_NONE;
+    struct str body = STR_NONE;
+    struct str rest = STR_NONE;
+    (void)str_cut(jwt, '.', &head, &rest);
+    (void)str_cut(rest, '.', &body, &rest);
+    const struct json *header = parse_part(a, head);
+    if (!header)
+        return err_set(err, ERR_DENIED, "the token is not a JWT");
+    if (!check_header(a, header, &t, err))
+        return false;
+
+    auto_jwt parsed = NULL;
+    if (jwt_decode(&parsed, str_c(a, jwt), (const unsigned char *)secret.ptr, (int)secret.len) != 0)
+        return err_set(err, ERR_DENIED, "the token's signature is wrong");
+    // The signature was checked with what libjwt read from the header: ask it again.
+    if (jwt_get_alg(parsed) != JWT_ALG_HS256)
+        return err_set(err, ERR_DENIED, "the token's algorithm is not HS256");
+    const struct json *claims = parse_part(a, body);
+    if (!claims)
+        return err_set(err, ERR_DENIED, "the token's claims are not an object");
+    if (!check_times(claims, now_at_ms, &t, err) || !check_who(a, claims, &t, err))
+        return false;
+    *out = t;
+    return true;
+}

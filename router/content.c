@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "content.h"
+
+#include <string.h>
+
+#define CONTENT_MAX (4u << 20)
+
+bool router_content_is_message(const struct event *ev)
+{
+    switch (ev->kind) {
+    case EVENT_MESSAGE:
+    case EVENT_POSTBACK:
+    case EVENT_SYSTEM:
+    case EVENT_COMMENT:
+        return true;
+    case EVENT_REFERRAL:
+    case EVENT_OPTIN:
+        return ev->text.len || ev->n_parts || ev->referral.len || ev->payload.len;
+    default:
+        return false;
+    }
+}
+
+/* The four hex digits behind a "\u"; -1: not such. */
+static int unit_at(struct str s, size_t i)
+{
+    if (i + 6 > s.len || s.ptr[i] != '\\' || s.ptr[i + 1] != 'u')
+        return -1;
+    int unit = 0;
+    for (size_t k = i + 2; k < i + 6; k++) {
+        char c = s.ptr[k];
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : -1;
+        if (digit < 0)
+            return -1;
+        unit = unit * 16 + digit;
+    }
+    return unit;
+}
+
+static bool is_high(int unit)
+{
+    return unit >= 0xD800 && unit <= 0xDBFF;
+}
+
+static bool is_low(int unit)
+{
+    return unit >= 0xDC00 && unit <= 0xDFFF;
+}
+
+struct str router_content_safe_json(struct arena *a, struct str json)
+{
+    json = str_utf8(a, json);
+    if (!json.ptr || !memmem(json.ptr, json.len, "\\u", 2))
+        return json;
+    char *out = arena_alloc(a, json.len);
+    memcpy(out, json.ptr, json.len);
+    for (size_t i = 0; i + 1 < json.len;) {
+        if (out[i] != '\\') {
+            i++;
+            continue;
+        }
+        int unit = unit_at(json, i);
+        if (is_high(unit) && is_low(unit_at(json, i + 6))) {
+            i += 12;
+        } else if (unit == 0 || is_high(unit) || is_low(unit)) {
+            for (const char *c = "\\ufffd"; *c; c++)
+                out[i++] = *c;
+        } else {
+            i += 2; // an escape; of an escaped backslash the second is no start of one
+        }
+    }
+    return (struct str){out, json.len};
+}
+
+static struct str kind_of(const struct event *ev)
+{
+    switch (ev->kind) {
+    case EVENT_POSTBACK:
+        return STR("postback");
+    case EVENT_COMMENT:
+        return STR("comment");
+    case EVENT_SYSTEM:
+    case EVENT_REFERRAL:
+    case EVENT_OPTIN:
+        return STR("system");
+    default:
+        break;
+    }
+    for (size_t i = 0; i < ev->n_parts; i++)
+        if (!str_eq_c(ev->parts[i].type, "text"))
+            return ev->parts[i].type;
+    return STR("text");
+}
+
+static struct str body_of(const struct event *ev)
+{
+    if (ev->text.len)
+        return ev->text;
+    for (size_t i = 0; i < ev->n_parts; i++)
+        if (str_eq_c(ev->parts[i].type, "text") && ev->parts[i].text.len)
+            return ev->parts[i].text;
+    return STR_NONE;
+}
+
+static struct str content_of(struct arena *a, const struct event *ev)
+{
+    if (!ev->payload.len && !ev->referral.len && !ev->extra.len)
+        return STR_NONE;
+    struct buf b;
+    buf_init(&b, CONTENT_MAX);
+    struct json_out o = {.buf = &b};
+    json_open(&o, '{');
+    if (ev->payload.len)
+        json_put_str(&o, "payload", ev->payload);
+    if (ev->referral.len)
+        json_put_str(&o, "referral", ev->referral);
+    if (ev->extra.len)
+        json_put_raw(&o, "extra", router_content_safe_json(a, ev->extra));
+    json_close(&o, '}');
+    struct str content = b.overflow ? STR_NONE : str_dup(a, buf_str(&b));
+    buf_done(&b);
+    return content;
+}
+
+static void fill_attachments(struct arena *a, const struct event *ev, struct message *out)
+{
+    if (!ev->n_parts)
+        return;
+    out->attachments = ARENA_ARRAY(a, struct attachment, ev->n_parts);
+    for (size_t i = 0; i < ev->n_parts; i++) {
+        const struct part *p = &ev->parts[i];
+        if (str_eq_c(p->type, "text") && !p->url.len && !p->provider_ref.len)
+            continue;
+        out->attachments[out->n_attachments++] = (struct attachment){
+            .type = p->type,
+            .url = p->url,
+            .provider_ref = p->provider_ref,
+            .mime = p->mime,
+            .name = p->name,
+            .text = p->text,
+            .extra = router_content_safe_json(a, p->extra),
+            .size_bytes = p->size_bytes,
+        };
+    }
+}
+
+void router_content_fill(struct arena *a, const struct event *ev, struct message *out)
+{
+    out->kind = kind_of(ev);
+    out->body = body_of(ev);
+    out->content = content_of(a, ev);
+    out->reply_to = ev->reply_to;
+    out->sender_id = ev->sender;
+    out->sender_name = ev->sender_name;
+    out->attachments = NULL;
+    out->attachments_json = STR_NONE;
+    out->n_attachments = 0;
+    fill_attachments(a, ev, out);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The store's statements that write, and what each is called. For store_save.c and
+ * store_quarantine.c only. */
+#include "pg.h"
+
+enum {
+    ACCOUNT_LOCKS,
+    ADD_QUARANTINED,
+    QUARANTINED,
+    DROP_MESSAGES,
+    ADD_MESSAGES,
+    SET_STATUS,
+    SET_MESSAGES,
+    DROP_ATTACHMENTS,
+    ADD_ATTACHMENTS,
+    PUT_RECEIPTS,
+    PUT_REACTIONS,
+    PUT_EARLY,
+    DROP_EARLY,
+    SET_CHANNELS,
+    SET_CONVERSATIONS,
+    ADD_EVENTS,
+    COMMIT,
+};
+
+extern const struct pg_stmt router_save_sql[];

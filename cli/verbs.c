@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of the operator's verbs. */
+#include "verb.h"
+
+const struct verb verbs[] = {
+    {"migrate", "", "Bring the database's schema up to date.", VERB_DATABASE "dry_run json", 0, 0,
+     migrate_run},
+    {"topics", "", "Create the topics, or check them.",
+     VERB_KAFKA "partitions replication check json", 0, 0, topics_run},
+    {"config", "", "Print the settings in force, daemon by daemon.", "json", 0, 0, config_run},
+    {"config docs", "", "Print docs/config.md.", "", 0, 0, config_docs_run},
+    {"metrics docs", "", "Print docs/metrics.md.", "", 0, 0, metrics_docs_run},
+    {"doctor", "", "Check every dependency and setting, and say what to mend.",
+     VERB_KAFKA "database_url? webhook_master_key? jwt_secret? meta_app_secret? "
+                "meta_verify_token? x_consumer_secret? json",
+     0, 0, doctor_run},
+    {"tenant create", "NAME", "Create a tenant; prints its id.", VERB_DATABASE "json", 1, 1,
+     tenant_create_run},
+    {"tenant list", "", "List the tenants.", VERB_DATABASE "json", 0, 0, tenant_list_run},
+    {"tenant token", "TENANT", "Mint a token for the stream and the api.",
+     "jwt_secret ttl role sub json", 1, 1, tenant_token_run},
+    {"tenant webhook-secret", "TENANT PROVIDER",
+     "Print the secret that a tenant configures at its provider.",
+     "webhook_master_key version json", 2, 2, tenant_webhook_secret_run},
+    {"channel connect", "TENANT PROVIDER EXTERNAL_ACCOUNT_ID",
+     "Connect a provider's account to a tenant; prints the channel's id.",
+     VERB_DATABASE "type name json", 3, 3, channel_connect_run},
+    {"channel list", "", "List the channels.", VERB_DATABASE "tenant json", 0, 0, channel_list_run},
+    {"channel disconnect", "CHANNEL", "Disconnect a channel; what it received stays.",
+     VERB_DATABASE "json", 1, 1, channel_disconnect_run},
+    {"quarantine list", "", "List what could not be handled and waits.",
+     VERB_DATABASE "tenant reason limit json", 0, 0, quarantine_list_run},
+    {"quarantine show", "ID", "Show one quarantined record with its body.",
+     VERB_DATABASE "topic_prefix schema_registry_url json", 1, 1, quarantine_show_run},
+    {"tail", "TOPIC", "Print a topic's records as JSON lines.", VERB_KAFKA "from count follow", 1,
+     1, tail_run},
+    {"watch", "", "One line per event: what came in, where it was stored, what was pushed.",
+     VERB_KAFKA "stream_url demo_token? jwt_secret? tenant count settle json", 0, 0, watch_run},
+    {0},
+};

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Webhooks that are wrong in every way: each gets the documented answer, and nothing is lost."""
+import json
+import socket
+import uuid
+
+import pytest
+
+from support.wait import steady, wait_until
+
+
+def unipile(event="message_received", account="acme-whatsapp", kind="WHATSAPP", **members):
+    return {
+        "event": event, "account_id": account, "account_type": kind, "chat_id": "chat-1",
+        "timestamp": "2026-01-01T00:00:01.000Z", "message_id": "m-1", "message": "Good morning",
+        "account_info": {"type": kind, "user_id": "15550100001@s.whatsapp.net"},
+        "sender": {"attendee_id": "a1", "attendee_provider_id": "15550100002@s.whatsapp.net", "attendee_name": "Pat"},
+        **members,
+    }  # fmt: skip
+
+
+def instagram(*items, account="17841400000000001", object="instagram"):
+    return {"object": object, "entry": [{"id": account, "time": 1767225601100, "messaging": list(items)}]}
+
+
+def ig_message(mid, text="hi", sender="9000000000000101", account="17841400000000001"):
+    return {"sender": {"id": sender}, "recipient": {"id": account}, "timestamp": 1767225601000,
+            "message": {"mid": mid, "text": text}}  # fmt: skip
+
+
+@pytest.fixture
+def shop(stack):
+    stack.start_all()
+    tenant = stack.tenant()
+    tenant.connect("unipile", "acme-whatsapp", "WHATSAPP")
+    tenant.connect("instagram", "17841400000000001")
+    return stack, tenant
+
+
+def quarantined(stack, reason):
+    rows = stack.query(
+        "SELECT tenant_id::text, provider, body, detail FROM quarantine WHERE reason = %s", reason)
+    return rows
+
+
+def wait_quarantined(stack, reason):
+    return wait_until(lambda: quarantined(stack, reason), 30, f"a record is quarantined as {reason}")[0]
+
+
+def test_a_signature_that_is_wrong_or_missing_is_refused_and_nothing_reaches_kafka(shop):
+    stack, tenant = shop
+    body = json.dumps(instagram(ig_message("mid.1"))).encode()
+    assert stack.webhooks.post("/webhooks/instagram", body).status_code == 401
+    assert stack.webhooks.meta("instagram", body, secret="not the secret").status_code == 403
+    assert stack.webhooks.post("/webhooks/instagram", body, {"X-Hub-Signature-256": "sha256=00"}).status_code == 403
+    assert stack.webhooks.post(f"/webhooks/unipile/{tenant.id}", unipile()).status_code == 401
+    assert stack.webhooks.unipile(tenant, unipile(), secret="x" * 43).status_code == 403
+    other = stack.tenant("other")
+    assert stack.webhooks.post(
+        f"/webhooks/unipile/{other.id}", unipile(),
+        {"Unipile-Auth": stack.run("tenant", "webhook-secret", tenant.id, "unipile").stdout.strip()},
+    ).status_code == 403, "one tenant's secret opens another's webhook"  # fmt: skip
+    assert stack.topics.records("inbound") == []
+    assert stack.topics.records("quarantine") == []
+
+
+def test_a_body_that_was_changed_on_the_way_is_refused(shop):
+    stack, _ = shop
+    from support.webhooks import meta_signature
+
+    body = json.dumps(instagram(ig_message("mid.1"))).encode()
+    headers = {"X-Hub-Signature-256": meta_signature(stack.secrets["meta_app_secret"], body)}
+    assert stack.webhooks.post("/webhooks/instagram", body + b" ", headers).status_code == 403
+    assert stack.webhooks.post("/webhooks/instagram", body, headers).status_code == 200
+
+
+def test_paths_and_methods_that_are_nobodys(shop):
+    stack, tenant = shop
+    post, get = stack.webhooks.post, stack.webhooks.get
+    assert post("/webhooks/nobody", b"{}").status_code == 404
+    assert post("/webhooks/unipile/not-a-uuid", b"{}").status_code == 404
+    assert post("/webhooks/unipile", b"{}").status_code == 404
+    assert get("/").status_code == 404
+    assert get(f"/webhooks/unipile/{tenant.id}").status_code == 405
+
+
+def test_the_handshake_of_meta(shop):
+    stack, _ = shop
+    token = stack.secrets["meta_verify_token"]
+    for path in ("/webhooks/instagram", "/api/instagram/webhook"):
+        good = stack.webhooks.get(path, **{"hub.mode": "subscribe", "hub.verify_token": token, "hub.challenge": "1158201444"})
+        assert (good.status_code, good.text) == (200, "1158201444")
+        wrong = stack.webhooks.get(path, **{"hub.mode": "subscribe", "hub.verify_token": "no", "hub.challenge": "1"})
+        assert wrong.status_code == 403
+        assert stack.webhooks.get(path).status_code == 400
+
+
+def test_an_unknown_tenant_behind_a_valid_secret_is_quarantined(shop):
+    stack, _ = shop
+    nobody = str(uuid.uuid4())
+    assert stack.webhooks.unipile(nobody, unipile()).status_code == 200
+    _, provider, body, _ = wait_quarantined(stack, "unknown_tenant")
+    assert provider == "unipile"
+    assert json.loads(bytes(body)) == unipile()
+
+
+def test_an_unknown_account_is_quarantined_whole(shop):
+    stack, tenant = shop
+    assert stack.webhooks.unipile(tenant, unipile(account="nobodys")).status_code == 200
+    tenant_id, _, body, _ = wait_quarantined(stack, "unknown_account")
+    assert tenant_id == tenant.id
+    assert json.loads(bytes(body))["account_id"] == "nobodys"
+
+
+def test_another_tenants_account_is_unknown_to_this_one(shop):
+    stack, tenant = shop
+    other = stack.tenant("other")
+    other.connect("unipile", "others-account", "WHATSAPP")
+    assert stack.webhooks.unipile(tenant, unipile(account="others-account")).status_code == 200
+    tenant_id, _, _, detail = wait_quarantined(stack, "unknown_account")
+    assert tenant_id == tenant.id
+    assert other.id not in detail, "the other tenant's existence must not show"
+    assert stack.scalar("SELECT count(*) FROM messages") == 0
+
+
+def test_a_wrong_account_type_is_quarantined_and_never_stored_under_the_channel(shop):
+    stack, tenant = shop
+    watcher = tenant.stream()
+    assert stack.webhooks.unipile(tenant, unipile(kind="LINKEDIN")).status_code == 200
+    tenant_id, _, _, _ = wait_quarantined(stack, "account_type_mismatch")
+    assert tenant_id == tenant.id
+    assert watcher.wait_updates(1, "quarantine.added")[0]["data"]["reason"] == "account_type_mismatch"
+    assert stack.scalar("SELECT count(*) FROM messages") == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"object": "instagram", "entry": [', b"", b"\xff\xfe\x00", b"[" * 100_000, b'"a string"'],
+    ids=["cut off", "empty", "not text", "too deep", "no object"],
+)
+def test_a_body_behind_a_valid_signature_that_is_not_understood_is_kept_whole(shop, body):
+    stack, _ = shop
+    assert stack.webhooks.meta("instagram", body).status_code == 200
+    rows = wait_until(
+        lambda: stack.query("SELECT body, topic FROM quarantine WHERE reason IN ('not_json', 'not_understood')"),
+        30, "the body is quarantined")  # fmt: skip
+    assert [bytes(b) for b, _ in rows] == [body]
+    assert rows[0][1] == "http"
+
+
+def test_a_body_over_the_limit_is_refused(shop):
+    stack, tenant = shop
+    big = unipile(message="x" * (1 << 20))
+    assert stack.webhooks.unipile(tenant, big).status_code == 413
+    assert stack.webhooks.unipile(tenant, unipile(message="x" * (900 << 10))).status_code == 200
+    stack.wait_rows(1, "SELECT count(*) FROM messages")
+
+
+def test_an_event_nobody_knows_is_kept_whole_and_its_neighbours_are_served(shop):
+    stack, tenant = shop
+    assert stack.webhooks.unipile(tenant, unipile("message_pinned")).status_code == 200
+    _, _, body, detail = wait_quarantined(stack, "unknown_event")
+    assert json.loads(bytes(body)) == unipile("message_pinned")
+    assert "message_pinned" in detail
+    item = {"sender": {"id": "9000000000000101"}, "recipient": {"id": "17841400000000001"},
+            "timestamp": 1767225634000, "brand_new_thing": {"x": 1}}  # fmt: skip
+    batch = instagram(ig_message("mid.1"), item, ig_message("mid.2", sender="9000000000000102"))
+    assert stack.webhooks.meta("instagram", batch).status_code == 200
+    stack.wait_rows(2, "SELECT count(*) FROM messages")
+    wait_until(lambda: len(quarantined(stack, "unknown_event")) == 2, 30, "the unknown item is quarantined too")
+    assert any(b"brand_new_thing" in bytes(row[2]) for row in quarantined(stack, "unknown_event"))
+
+
+def test_a_batch_across_accounts_and_conversations_is_split_and_each_event_stored(shop):
+    stack, tenant = shop
+    tenant.connect("instagram", "17841400000000002")
+    body = {"object": "instagram", "entry": [
+        {"id": "17841400000000001", "time": 1, "messaging": [ig_message(f"mid.{i}", sender=str(9000 + i % 3)) for i in range(9)]},
+        {"id": "17841400000000002", "time": 1, "messaging": [ig_message("mid.other", account="17841400000000002")]},
+    ]}  # fmt: skip
+    assert stack.webhooks.meta("instagram", body).status_code == 200
+    stack.wait_rows(10, "SELECT count(*) FROM messages")
+    assert stack.scalar("SELECT count(*) FROM conversations") == 4
+    assert len(stack.topics.records("inbound")) == 4
+    assert {r.key for r in stack.topics.records("inbound")} == {
+        "instagram:17841400000000001:9000", "instagram:17841400000000001:9001", "instagram:17841400000000001:9002",
+        "instagram:17841400000000002:9000000000000101",
+    }  # fmt: skip
+
+
+def test_a_message_sent_twice_at_once_is_stored_once(shop):
+    stack, tenant = shop
+    watcher = tenant.stream()
+    for _ in range(5):
+        assert stack.webhooks.unipile(tenant, unipile()).status_code == 200
+    watcher.wait_updates(1, "message.created")
+    router = stack.daemons[1]
+    wait_until(lambda: router.metric("postrider_router_events_total", outcome="duplicate") == 4, 30, "four are dropped")
+    assert stack.scalar("SELECT count(*) FROM messages") == 1
+    assert steady(lambda: len(watcher.updates("message.created")), 0.5, 20, "no more come") == 1
+
+
+def test_an_expect_100_and_a_chunked_body_are_taken(shop):
+    stack, tenant = shop
+    from support.webhooks import derived_secret
+
+    secret = derived_secret(stack.secrets["webhook_master_key"], "unipile", tenant.id)
+    body = json.dumps(unipile(message_id="chunked")).encode()
+    half = len(body) // 2
+    request = (
+        f"POST /webhooks/unipile/{tenant.id} HTTP/1.1\r\nHost: x\r\nUnipile-Auth: {secret}\r\n"
+        "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    ).encode()
+    with socket.create_connection(("127.0.0.1", stack.ingest_port), timeout=30) as client:
+        client.sendall(request)
+        for part in (body[:half], body[half:]):
+            client.sendall(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+        client.sendall(b"0\r\n\r\n")
+        answer = client.makefile("rb").readline()
+    assert answer.startswith(b"HTTP/1.1 200")
+    stack.wait_rows(1, "SELECT count(*) FROM messages WHERE external_message_id = 'chunked'")

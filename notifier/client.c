@@ -47,7 +47,8 @@ static void set_state(struct client *c, enum client_state state)
     };
     assert(allowed[c->state][state]);
     c->state = (uint8_t)state;
-    c->conn.is_replaying = state == CLIENT_REPLAYING;
+    if (state == CLIENT_REPLAYING)
+        c->conn.is_replaying = true; // until the queue has been empty: see on_room
 }
 
 /* --- sending ------------------------------------------------------------------------------ */
@@ -123,22 +124,30 @@ void notifier_client_rehome(struct client *c)
 
 /* --- resuming ----------------------------------------------------------------------------- */
 
+/* A large update may pass the limit alone: an empty queue takes it. */
+static bool has_room_for(const struct client *c, const struct packet *p)
+{
+    return c->conn.n == 0 ||
+           c->conn.queued_bytes + p->len <= (size_t)conf_of(c)->client_queue_bytes;
+}
+
 /* Queue what was missed, as much as fits; on_room calls again. */
 static void refill(struct client *c)
 {
     const struct ring *ring = ring_of(c);
     size_t share = (size_t)conf_of(c)->client_queue_bytes / REPLAY_SHARE;
     while (c->state == CLIENT_REPLAYING && c->conn.queued_bytes < share) {
-        if (c->replay_seq == RING_END) {
-            set_state(c, CLIENT_LIVE);
-            return;
-        }
         struct packet *p = notifier_ring_at(ring, c->replay_seq);
         if (!p) {
             notifier_client_resync(c, "overtaken"); // it reads more slowly than the ring turns
             return;
         }
+        if (!has_room_for(c, p))
+            return;
         c->replay_seq = notifier_ring_after(ring, c->replay_seq);
+        // At once: what is pushed from here on is offered, and is not in what was left to replay.
+        if (c->replay_seq == RING_END)
+            set_state(c, CLIENT_LIVE);
         (void)send_update(c, p);
     }
 }
@@ -323,7 +332,7 @@ static void admit(struct client *c, const struct token *t)
     struct err err = {0};
     if (!uuid_parse(t->tenant_id, &tenant))
         return; // token_verify has checked it
-    if (!notifier_hub_has_room(c->hub, &tenant, &err)) {
+    if (!notifier_hub_tenant_has_room(c->hub, &tenant, &err)) {
         notifier_conn_close(&c->conn, STREAM_LIMITED, str_of(err.msg));
         return;
     }
@@ -411,6 +420,8 @@ static void on_room(struct conn *conn)
     struct client *c = client_of(conn);
     if (c->state == CLIENT_REPLAYING)
         refill(c);
+    else if (conn->n == 0)
+        conn->is_replaying = false;
 }
 
 /* A peer may send any code from 3000 to 4999: those that are not ours are one. */
@@ -468,7 +479,9 @@ void notifier_client_open(struct hub *hub, const struct admission *in, int fd, s
     c->rate_left = (int32_t)(2 * conf_of(c)->client_rate);
     notifier_hub_add(hub, c);
     notifier_conn_open(&c->conn, hub->conns, fd);
-    if (in->has_token)
+    if (hub->is_stopping) // since its request was answered
+        notifier_conn_close(&c->conn, WEBSOCKET_GOING_AWAY, STR("the service restarts"));
+    else if (in->has_token)
         admit(c, &in->token);
     arm(c, now_ms);
     notifier_conn_receive(&c->conn, early);

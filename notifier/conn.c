@@ -24,6 +24,8 @@
 #define UNSENT_MAX_BYTES (128 * 1024)
 /* Long enough for a client that comes back from a stall to read why it was closed. */
 #define CLOSE_LINGER_MS 15000
+/* After a frame that cannot be read nothing is read any more, so no answer to our close frame. */
+#define FAIL_LINGER_MS 1000
 
 struct conns {
     struct conns_opts opts;
@@ -323,6 +325,7 @@ static void on_frame(struct conn *c, const struct frame *f)
         break;
     case FRAME_FAIL:
         notifier_conn_close(c, f->code, str_of(f->why));
+        notifier_conn_arm(c, FAIL_LINGER_MS);
         break;
     case FRAME_PONG:
     case FRAME_NONE:

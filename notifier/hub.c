@@ -105,17 +105,21 @@ static bool refuse(struct err *err, enum err_kind kind, const char *why)
     return false;
 }
 
-bool notifier_hub_has_room(const struct hub *h, const struct uuid *tenant, struct err *err)
+bool notifier_hub_tenant_has_room(const struct hub *h, const struct uuid *tenant, struct err *err)
 {
-    const struct notifier_conf *conf = h->opts.conf;
-    if (h->is_stopping)
-        return refuse(err, ERR_BUSY, "this instance is stopping");
-    if (h->n >= (size_t)conf->max_clients)
-        return refuse(err, ERR_BUSY, "this instance has all the clients it takes");
-    const struct tenant *t = tenant ? find_tenant(h, tenant) : NULL;
-    if (t && t->n >= (size_t)conf->tenant_max_clients)
+    const struct tenant *t = find_tenant(h, tenant);
+    if (t && t->n >= (size_t)h->opts.conf->tenant_max_clients)
         return refuse(err, ERR_LIMITED, "the tenant has all the connections it may have");
     return true;
+}
+
+bool notifier_hub_has_room(const struct hub *h, const struct uuid *tenant, struct err *err)
+{
+    if (h->is_stopping)
+        return refuse(err, ERR_BUSY, "this instance is stopping");
+    if (h->n >= (size_t)h->opts.conf->max_clients)
+        return refuse(err, ERR_BUSY, "this instance has all the clients it takes");
+    return !tenant || notifier_hub_tenant_has_room(h, tenant, err);
 }
 
 size_t notifier_hub_clients(const struct hub *h)

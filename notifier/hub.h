@@ -39,6 +39,9 @@ void notifier_hub_rehome(struct hub *h);
 /* May a client of this tenant (NULL: not known yet) come in? ERR_BUSY, ERR_LIMITED: no. */
 bool notifier_hub_has_room(const struct hub *h, const struct uuid *tenant,
                            struct err *err) NODISCARD;
+/* The same for a client that is in and counted, and now tells whose it is. */
+bool notifier_hub_tenant_has_room(const struct hub *h, const struct uuid *tenant,
+                                  struct err *err) NODISCARD;
 size_t notifier_hub_clients(const struct hub *h);
 
 /* --- for client.c ------------------------------------------------------------------------- */

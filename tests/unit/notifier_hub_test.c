@@ -110,27 +110,39 @@ static void wait_ms(struct stage *s, int64_t ms)
 
 /* --- the peer ----------------------------------------------------------------------------- */
 
-static struct peer connect_with(struct stage *s, const struct admission *in)
+/* Before the loop turns again. */
+static struct peer open_with(struct stage *s, const struct admission *in)
 {
     int fds[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
     assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
     notifier_client_open(s->hub, in, fds[1], STR_NONE);
-    turn(s);
     return (struct peer){.fd = fds[0]};
 }
 
-static struct peer connect_for(struct stage *s, unsigned tenant, const char *cursor, int64_t ttl_ms)
+static struct peer connect_with(struct stage *s, const struct admission *in)
+{
+    struct peer p = open_with(s, in);
+    turn(s);
+    return p;
+}
+
+static struct admission admission_of(unsigned tenant, const char *cursor, int64_t ttl_ms)
 {
     static char id[UUID_TEXT + 1];
     uuid_format(tenant_id(tenant), id);
-    struct admission in = {
+    return (struct admission){
         .has_token = true,
         .token = {.tenant_id = str_of(id),
                   .subject = STR("u"),
                   .expires_at_ms = clock_at_ms() + ttl_ms},
         .cursor = str_of(cursor),
     };
+}
+
+static struct peer connect_for(struct stage *s, unsigned tenant, const char *cursor, int64_t ttl_ms)
+{
+    const struct admission in = admission_of(tenant, cursor, ttl_ms);
     return connect_with(s, &in);
 }
 
@@ -239,10 +251,9 @@ static void leave(struct stage *s, struct peer *p)
 static void write_update(struct stage *s, unsigned tenant, const char *channel, size_t body)
 {
     char id[UUID_TEXT + 1];
-    char data[2048];
+    char *data = arena_alloc(s->arena, body + 64);
     uuid_format(tenant_id(tenant), id);
-    memset(data, 'x', sizeof data);
-    assert_true(body < sizeof data - 40);
+    memset(data, 'x', body + 64);
     int n = snprintf(data, 40, "{\"n\":%lld,\"b\":\"", (long long)s->offset);
     data[n] = 'x';
     data[(size_t)n + body] = '"';
@@ -531,6 +542,65 @@ static void a_replay_that_the_ring_overtakes_ends_in_a_resync(void **state)
     stage_end(&s);
 }
 
+/* Whatever the replay's last update does to the queue, the one pushed right after it comes too. */
+static void what_is_pushed_as_a_replay_ends_is_not_passed_over(void **state)
+{
+    (void)state;
+    for (int64_t n = 1; n <= 24; n++) {
+        struct stage s;
+        stage_start(&s, 100);
+        while (s.offset < n)
+            write_update(&s, 1, NULL, 1500);
+        const struct admission in = admission_of(1, "0-0", 3600000);
+        struct peer p = open_with(&s, &in);
+        write_update(&s, 1, NULL, 1);
+        int64_t expected = 0;
+        const char *heard = hear(&s, &p);
+        for (const char *at = heard; (at = strstr(at, "\"n\":")); at += 4)
+            assert_int_equal(strtol(at + 4, NULL, 10), expected++);
+        assert_int_equal(expected, n + 1);
+        leave(&s, &p);
+        stage_end(&s);
+    }
+}
+
+static void an_update_above_the_queues_limit_can_be_replayed(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_start(&s, 100);
+    write_update(&s, 1, NULL, 1);
+    write_update(&s, 1, NULL, QUEUE_BYTES + 1000);
+    write_update(&s, 1, NULL, 1);
+    struct peer p = connect_as(&s, 1, "0-0");
+    static char heard[4 * SCRIPT_MAX];
+    heard[0] = '\0';
+    for (int i = 0; i < 20; i++) {
+        hear_some(&p, heard, sizeof heard, SIZE_MAX);
+        turn(&s);
+    }
+    assert_string_equal(numbers(heard), "0 1 2");
+    assert_int_equal(p.close_code, 0);
+    leave(&s, &p);
+    stage_end(&s);
+}
+
+static void the_age_of_what_is_replayed_is_no_latency(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_start(&s, 100);
+    write_update(&s, 1, NULL, 1);
+    wait_ms(&s, 60);
+    struct peer p = connect_as(&s, 1, "0-0");
+    assert_string_equal(numbers(hear(&s, &p)), "0");
+    assert_true(metric_value(s.stats.delivery) < 50000);
+    assert_int_equal(metric_value(s.stats.deliveries), 1);
+    assert_false(s.hub->all->conn.is_replaying); // what comes now is measured again
+    leave(&s, &p);
+    stage_end(&s);
+}
+
 static const char *sign(struct stage *s, unsigned tenant, const char *subject, int64_t ttl_ms)
 {
     char id[UUID_TEXT + 1];
@@ -707,6 +777,62 @@ static void limits_hold(void **state)
     stage_end(&s);
 }
 
+static void the_last_place_can_be_taken(void **state)
+{
+    (void)state;
+    struct stage s;
+    struct err err = {0};
+    stage_start(&s, 64);
+    s.conf.max_clients = 2;
+    const struct admission none = {.cursor = STR_NONE};
+    struct peer p = connect_as(&s, 1, NULL);
+    struct peer q = connect_with(&s, &none);
+    say(&s, &q, sign(&s, 1, "u", 3600000));
+    assert_non_null(strstr(hear(&s, &p), "\"hello\""));
+    assert_non_null(strstr(hear(&s, &q), "\"hello\""));
+    assert_false(notifier_hub_has_room(s.hub, NULL, &err));
+    leave(&s, &p);
+    p = connect_as(&s, 2, NULL);
+    assert_non_null(strstr(hear(&s, &p), "\"hello\""));
+    leave(&s, &p);
+    leave(&s, &q);
+    stage_end(&s);
+}
+
+static void who_arrives_while_it_stops_is_closed_with_1001(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_start(&s, 64);
+    struct peer p = connect_as(&s, 1, NULL);
+    notifier_hub_stop(s.hub);
+    struct peer q = connect_as(&s, 1, NULL);
+    (void)hear(&s, &q);
+    assert_int_equal(q.close_code, 1001);
+    leave(&s, &p);
+    leave(&s, &q);
+    assert_int_equal(s.n_empty, 1);
+    stage_end(&s);
+}
+
+/* Such a client gets no answer to its close frame, so it must not wait long for our end. */
+static void a_broken_frame_ends_the_connection_soon(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_start(&s, 64);
+    struct peer p = connect_as(&s, 1, NULL);
+    assert_int_equal(send(p.fd, "\x81\x01x", 3, 0), 3); // not masked
+    (void)hear(&s, &p);
+    assert_int_equal(p.close_code, WEBSOCKET_PROTOCOL);
+    assert_false(p.is_eof);
+    wait_ms(&s, 1200);
+    receive(&p, 1);
+    assert_true(p.is_eof);
+    leave(&s, &p);
+    stage_end(&s);
+}
+
 static void stopping_closes_all_with_1001_and_waits_for_them(void **state)
 {
     (void)state;
@@ -767,12 +893,18 @@ int main(void)
         cmocka_unit_test(any_break_and_any_pace_yields_each_update_once),
         cmocka_unit_test(a_slow_client_is_closed_with_4008_and_delays_nobody),
         cmocka_unit_test(a_replay_that_the_ring_overtakes_ends_in_a_resync),
+        cmocka_unit_test(what_is_pushed_as_a_replay_ends_is_not_passed_over),
+        cmocka_unit_test(an_update_above_the_queues_limit_can_be_replayed),
+        cmocka_unit_test(the_age_of_what_is_replayed_is_no_latency),
         cmocka_unit_test(the_first_message_may_be_the_token_and_must_be),
         cmocka_unit_test(a_token_is_refreshed_by_the_same_user_or_expires),
         cmocka_unit_test(a_stall_is_told_once_to_each_and_its_end_too),
         cmocka_unit_test(a_silent_client_is_closed_and_one_that_answers_is_not),
         cmocka_unit_test(an_idle_tenants_cursor_is_renewed_before_it_is_lost),
         cmocka_unit_test(limits_hold),
+        cmocka_unit_test(the_last_place_can_be_taken),
+        cmocka_unit_test(who_arrives_while_it_stops_is_closed_with_1001),
+        cmocka_unit_test(a_broken_frame_ends_the_connection_soon),
         cmocka_unit_test(stopping_closes_all_with_1001_and_waits_for_them),
         cmocka_unit_test(half_messages_and_garbage_leave_nothing_behind),
     };

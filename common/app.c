@@ -191,10 +191,10 @@ void app_free(struct app *app)
     http_server_free(app->admin);
     for (size_t i = 0; i < ARRAY_LEN(app->signals); i++)
         uv_close((uv_handle_t *)&app->signals[i], NULL);
-    set_deadline(0);
-    (void)uv_run(&app->loop, UV_RUN_DEFAULT);
+    (void)uv_run(&app->loop, UV_RUN_DEFAULT); // waits for work on libuv's threads too
     int rc = uv_loop_close(&app->loop);
     assert(rc == 0); // a handle is still open: its owner must be freed before the app
+    set_deadline(0);
     free(app);
 }
 

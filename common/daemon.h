@@ -5,8 +5,8 @@
 #include "metric.h"
 
 struct daemon {
-    const char *name;    /* subcommand, and part of POSTRIDER_<NAME>_X */
-    const char *summary; /* one line for --help */
+    const char *name;                   /* subcommand, and part of POSTRIDER_<NAME>_X */
+    const char *summary;                /* one line for --help */
     int (*main)(int argc, char **argv); /* argv: the words after the subcommand */
     const struct conf_table *conf;
     const struct metric_row *metrics;

@@ -237,7 +237,8 @@ static bool expects_continue(const struct http_request *r)
 
 /* The headers are there. A body that is announced too large is refused at once when the client
  * waits for our word or the body is huge; else it is read and dropped, because closing with unread
- * bytes resets the connection and the client may never see why. */
+ * bytes resets the connection and the client may never see why. Otherwise its room grows as it
+ * comes: who only announces large bodies takes no room from others. */
 static enum MHD_Result begin(struct http_server *s, struct MHD_Connection *mhd, const char *url,
                              const char *method, void **con_cls)
 {
@@ -248,8 +249,9 @@ static enum MHD_Result begin(struct http_server *s, struct MHD_Connection *mhd, 
     struct str text = http_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
     if (!text.ptr || !str_i64(text, &length) || length <= 0)
         return MHD_YES; // none, or chunked: grows as it comes
-    int status;
-    if (http_body_reserve(r, (uint64_t)length, &status))
+    int status = http_body_refusal(r, (uint64_t)length);
+    if (!status && http_body_reserve(
+                       r, length < HTTP_BODY_SMALL ? (uint64_t)length : HTTP_BODY_SMALL, &status))
         return MHD_YES;
     if (expects_continue(r) || length / DISCARD_FACTOR > s->opts.body_max_bytes)
         return refuse(r, status);
@@ -264,7 +266,7 @@ static enum MHD_Result take_body(struct http_request *r, const char *data, size_
     if (r->state == HTTP_READING) {
         int status;
         uint64_t total = r->body_len + n;
-        // Chunked: double, so that a long body is not copied at each piece.
+        // Double, so that a long body is not copied at each piece.
         uint64_t wanted = total * 2 < body_max ? total * 2 : body_max;
         if (wanted < total)
             wanted = total;

@@ -30,14 +30,18 @@ enum http_method {
     HTTP_OTHER
 };
 
+#define HTTP_BODY_SMALL (16 * 1024)
+
 struct http_server_opts {
     const char *host;
     int port;        /* 0: any free one, see http_server_port */
     bool reuse_port; /* several loops on one port */
     int max_connections;
     int64_t idle_timeout_ms;
-    int64_t body_max_bytes;    /* past it 413, before the handler */
-    int64_t bodies_max_bytes;  /* of all requests together, past it 503; 0: 64 bodies */
+    int64_t body_max_bytes; /* past it 413, before the handler */
+    /* Of all bodies above HTTP_BODY_SMALL together, past it 503; 0: 64 bodies. Counted is what has
+     * come, not what was announced; small ones are bounded by max_connections. */
+    int64_t bodies_max_bytes;
     int64_t header_pool_bytes; /* libmicrohttpd's per-connection pool; 8192 measured best */
     bool can_upgrade;
     /* The request is whole. Answer now with http_answer, or http_defer and answer later. */

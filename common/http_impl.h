@@ -104,6 +104,8 @@ void http_request_recycle(struct http_request *r);
 void http_request_free(struct http_request *r);
 /* Unless it is one of the shared ones; NULL: none. */
 void http_response_release(struct http_server *s, struct MHD_Response *response);
-/* Room for the whole body; false: past a limit, *status says which answer. */
+/* The status with which a body of so many bytes is refused at the moment; 0: there is room. */
+int http_body_refusal(const struct http_request *r, uint64_t total_bytes);
+/* Take room for a body of so many bytes; false: past a limit, *status says which answer. */
 bool http_body_reserve(struct http_request *r, uint64_t total_bytes, int *status);
 void http_body_put(struct http_request *r, const char *data, size_t n);

@@ -8,8 +8,7 @@
 #include "json.h"
 #include "mem.h"
 
-#define POOL_MAX       256         /* idle request objects kept */
-#define BODY_KEEP      (16 * 1024) /* a larger buffer is given back after its request */
+#define POOL_MAX       256 /* idle request objects kept, with their small body buffers */
 #define BODY_FIRST     4096
 #define ARENA_MAX      (1024 * 1024)
 #define PROBLEM_MAX    4096
@@ -69,7 +68,7 @@ void http_request_recycle(struct http_request *r)
     struct arena *arena = r->arena;
     char *body = r->body;
     size_t cap = r->body_cap;
-    if (cap > BODY_KEEP) {
+    if (cap > HTTP_BODY_SMALL) {
         free(body);
         body = NULL;
         cap = 0;
@@ -79,23 +78,29 @@ void http_request_recycle(struct http_request *r)
     http_list_push(&s->pool, r);
 }
 
+int http_body_refusal(const struct http_request *r, uint64_t total_bytes)
+{
+    const struct http_server *s = r->server;
+    if (total_bytes > (uint64_t)s->opts.body_max_bytes)
+        return MHD_HTTP_CONTENT_TOO_LARGE;
+    int64_t others = s->bodies_bytes - r->reserved_bytes;
+    if (total_bytes > HTTP_BODY_SMALL && others + (int64_t)total_bytes > s->opts.bodies_max_bytes)
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
+    return 0;
+}
+
 bool http_body_reserve(struct http_request *r, uint64_t total_bytes, int *status)
 {
     struct http_server *s = r->server;
-    if (total_bytes > (uint64_t)s->opts.body_max_bytes) {
-        *status = MHD_HTTP_CONTENT_TOO_LARGE;
+    *status = http_body_refusal(r, total_bytes);
+    if (*status)
         return false;
-    }
-    if (total_bytes <= r->body_cap && r->body_cap <= BODY_KEEP)
-        return true; // what pooled requests keep is bounded by their number
+    if (total_bytes <= r->body_cap)
+        return true;
     size_t cap = total_bytes > BODY_FIRST ? (size_t)total_bytes : BODY_FIRST;
-    int64_t more = (int64_t)cap - r->reserved_bytes;
-    if (s->bodies_bytes + more > s->opts.bodies_max_bytes) {
-        *status = MHD_HTTP_SERVICE_UNAVAILABLE;
-        return false;
-    }
-    r->reserved_bytes += more;
-    s->bodies_bytes += more;
+    s->bodies_bytes -= r->reserved_bytes;
+    r->reserved_bytes = cap > HTTP_BODY_SMALL ? (int64_t)cap : 0;
+    s->bodies_bytes += r->reserved_bytes;
     r->body = xrealloc(r->body, cap);
     r->body_cap = cap;
     return true;

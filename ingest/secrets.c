@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto.h"
 #include "ingest_conf.h"
 #include "mem.h"
 
@@ -142,6 +143,7 @@ static void derive(struct ingest_secrets *s, const struct ingest_route *route, s
         assert(secret.len < SECRET_TEXT);
         memcpy(d->text[i], secret.ptr, secret.len);
         d->text[i][secret.len] = '\0';
+        crypto_wipe((char *)secret.ptr, secret.len);
     }
     arena_reset(s->scratch);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* ctest: threads */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -184,6 +185,34 @@ static void a_stop_that_takes_too_long_ends_with_status_1(void **state)
     assert_int_equal(status_of_child(do_nothing, 100), 1);
 }
 
+static void on_timer(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+/* The loop has ended, its closes have not: a handle was left open, or libuv's threads work on. */
+static void an_end_that_takes_too_long_ends_with_status_1(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct fixture f = {0};
+        uv_timer_t timer;
+        (void)!freopen("/dev/null", "w", stderr);
+        start(&f, on_stop, 100);
+        (void)uv_timer_init(app_loop(f.app), &timer);
+        (void)uv_timer_start(&timer, on_timer, 10, 10);
+        (void)raise(SIGTERM);
+        (void)app_run(f.app);
+        finish(&f);
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 1);
+}
+
 static void a_second_signal_ends_with_status_1(void **state)
 {
     (void)state;
@@ -232,6 +261,7 @@ int main(void)
         cmocka_unit_test(the_admin_port_tells_the_truth),
         cmocka_unit_test(a_signal_stops_once),
         cmocka_unit_test(a_stop_that_takes_too_long_ends_with_status_1),
+        cmocka_unit_test(an_end_that_takes_too_long_ends_with_status_1),
         cmocka_unit_test(a_second_signal_ends_with_status_1),
         cmocka_unit_test(a_mailbox_coalesces_rings_from_another_thread),
         cmocka_unit_test(a_taken_admin_port_is_an_error),

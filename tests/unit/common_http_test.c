@@ -259,21 +259,46 @@ static void a_body_of_exactly_the_limit_passes(void **state)
     stop(&f);
 }
 
+#define LARGE 40000
+#define POST_LARGE \
+    "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 40000\r\nExpect: 100-continue\r\n\r\n"
+
 static void all_bodies_together_are_bounded(void **state)
 {
     (void)state;
     struct fixture f;
-    struct client a, b;
-    start(&f, (struct http_server_opts){.bodies_max_bytes = 15000});
+    struct client a, b, c;
+    char *body = xalloc(LARGE);
+    memset(body, 'x', LARGE);
+    start(&f, (struct http_server_opts){.body_max_bytes = LARGE, .bodies_max_bytes = 50000});
     client_open(&a, &f.loop, port_of(&f));
-    client_say(&a, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10000\r\n\r\nx");
+    client_say(&a, POST_LARGE);
+    client_wait(&a, "HTTP/1.1 100", 1);
+    // Announced, but not come: it takes nothing from others.
     client_open(&b, &f.loop, port_of(&f));
-    client_say(&b, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10000\r\n"
-                   "Expect: 100-continue\r\n\r\n");
+    client_say(&b, POST_LARGE);
+    client_wait(&b, "HTTP/1.1 100", 1);
+    client_send(&a, body, LARGE - 1);
+    // Now there is no room for another large one, neither begun nor new; small ones go on.
+    client_send(&b, body, LARGE);
     client_wait(&b, "HTTP/1.1 503", 1);
     client_wait(&b, "Retry-After: 1", 1);
+    client_open(&c, &f.loop, port_of(&f));
+    client_say(&c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nsmall");
+    client_wait(&c, "HTTP/1.1 200", 1);
+    client_say(&c, POST_LARGE);
+    client_wait(&c, "HTTP/1.1 503", 1);
+    client_close(&c);
+    client_send(&a, body, 1);
+    client_wait(&a, "HTTP/1.1 200", 1);
+    // What it held is free again.
+    client_say(&a, POST_LARGE);
+    client_wait(&a, "HTTP/1.1 100", 2);
+    client_send(&a, body, LARGE);
+    client_wait(&a, "HTTP/1.1 200", 2);
     client_close(&a);
     client_close(&b);
+    free(body);
     stop(&f);
 }
 

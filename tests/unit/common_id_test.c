@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* ctest: threads */
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -147,6 +150,36 @@ static void what_is_no_parent_starts_a_new_trace(void **state)
     assert_string_equal(a + 52, "-01");
 }
 
+#define THREADS    4
+#define PER_THREAD 2000
+
+static void *draw_many(void *arg)
+{
+    struct uuid *ids = arg;
+    for (size_t i = 0; i < PER_THREAD; i++)
+        ids[i] = uuid_v7(1);
+    return NULL;
+}
+
+static int cmp_uuid(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct uuid));
+}
+
+static void threads_draw_other_ids(void **state)
+{
+    (void)state;
+    static struct uuid ids[THREADS * PER_THREAD];
+    pthread_t threads[THREADS];
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, draw_many, ids + i * PER_THREAD), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    qsort(ids, ARRAY_LEN(ids), sizeof(ids[0]), cmp_uuid);
+    for (size_t i = 1; i < ARRAY_LEN(ids); i++)
+        assert_false(uuid_eq(ids[i - 1], ids[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +188,7 @@ int main(void)
         cmocka_unit_test(text_goes_there_and_back),
         cmocka_unit_test(what_is_no_uuid_is_refused),
         cmocka_unit_test(a_fork_draws_other_ids),
+        cmocka_unit_test(threads_draw_other_ids),
         cmocka_unit_test(traceparents_are_checked_as_w3c_says),
         cmocka_unit_test(a_trace_goes_on_with_a_new_span),
         cmocka_unit_test(what_is_no_parent_starts_a_new_trace),

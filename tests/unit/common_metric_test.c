@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* ctest: threads */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>

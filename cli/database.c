@@ -52,7 +52,7 @@ static size_t shown(struct str s)
 
 static void print_cell(struct buf *out, struct str s, size_t width, bool last)
 {
-    buf_put_str(out, s);
+    verb_put_text(out, s, false);
     for (size_t i = shown(s); !last && i < width + 2; i++)
         buf_putc(out, ' ');
 }

@@ -12,8 +12,14 @@ void journal_set(struct journal_text *t, struct str s)
     // Not within a character.
     while (n < s.len && n > 0 && ((uint8_t)s.ptr[n] & 0xC0) == 0x80)
         n--;
-    for (size_t i = 0; i < n; i++)
-        t->s[i] = (uint8_t)s.ptr[i] < ' ' ? ' ' : s.ptr[i];
+    // Nothing that drives a terminal: C0, DEL, and C1, whose UTF-8 is C2 80 to C2 9F.
+    for (size_t i = 0; i < n; i++) {
+        uint8_t c = (uint8_t)s.ptr[i];
+        bool is_c1 = i > 0 && (uint8_t)s.ptr[i - 1] == 0xC2 && c < 0xA0;
+        t->s[i] = c < ' ' || c == 0x7F ? ' ' : s.ptr[i];
+        if (is_c1)
+            t->s[i - 1] = t->s[i] = ' ';
+    }
     t->s[n] = '\0';
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `postrider quarantine list|show`. */
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "crypto.h"
@@ -91,6 +92,13 @@ static void put_fields(struct json_out *o, const struct pg_result *r)
     }
 }
 
+static void put_field(struct buf *out, const char *name, struct str value)
+{
+    buf_putf(out, "%-12s ", name);
+    verb_put_text(out, value, false);
+    buf_putc(out, '\n');
+}
+
 static int show(const struct pg_result *r, const struct cli_conf *conf)
 {
     struct buf out, room;
@@ -112,9 +120,13 @@ static int show(const struct pg_result *r, const struct cli_conf *conf)
     } else {
         for (int i = 0; i < (int)ARRAY_LEN(fields); i++)
             if (!pg_null(r, 0, i))
-                buf_putf(&out, "%-12s %.*s\n", fields[i], STR_ARG(pg_text(r, 0, i)));
+                put_field(&out, fields[i], pg_text(r, 0, i));
         buf_putc(&out, '\n');
-        buf_put_str(&out, text.ptr ? text : base64_encode(a, bytes));
+        // In a file it is to stand as it came.
+        if (text.ptr && isatty(STDOUT_FILENO) == 1)
+            verb_put_text(&out, text, true);
+        else
+            buf_put_str(&out, text.ptr ? text : base64_encode(a, bytes));
     }
     buf_putc(&out, '\n');
     bool ok = verb_print(&out);

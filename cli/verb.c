@@ -74,7 +74,25 @@ int verb_fail(const char *name, const struct err *err)
 bool verb_print(const struct buf *text)
 {
     bool ok = text->len == 0 || fwrite(text->ptr, 1, text->len, stdout) == text->len;
-    return fflush(stdout) == 0 && ok;
+    ok = fflush(stdout) == 0 && ok;
+    if (text->overflow)
+        (void)fprintf(stderr, "postrider: the output was cut after %zu bytes: ask for less\n",
+                      text->len);
+    return ok && !text->overflow;
+}
+
+void verb_put_text(struct buf *out, struct str text, bool keep_lines)
+{
+    while (text.len) {
+        uint32_t cp;
+        bool valid;
+        char bytes[4];
+        text = str_skip(text, utf8_next(text, &cp, &valid));
+        bool is_kept = keep_lines && (cp == '\n' || cp == '\t');
+        if (!is_kept && (cp < ' ' || (cp >= 0x7F && cp < 0xA0)))
+            cp = ' ';
+        buf_put(out, bytes, utf8_put(cp, bytes));
+    }
 }
 
 void verb_help(const struct verb *v, struct buf *out)

@@ -46,8 +46,11 @@ void verb_help(const struct verb *v, struct buf *out);
 
 /* "postrider tenant create: msg" on stderr; returns the exit status that fits. */
 int verb_fail(const char *name, const struct err *err);
-/* Write all of it to stdout; false: nobody reads any more. */
+/* Write all of it to stdout; false: nobody reads any more, or it was too long and is not whole. */
 bool verb_print(const struct buf *text);
+/* Text that a stranger may have written, for a terminal: a control character, which could drive it
+ * or break the line, is a space. `keep_lines`: but line ends and tabs stay. */
+void verb_put_text(struct buf *out, struct str text, bool keep_lines);
 #define VERB_OUT_MAX (16 << 20)
 
 int migrate_run(const struct cli_conf *conf, int argc, char **argv);

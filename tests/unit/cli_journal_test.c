@@ -142,6 +142,15 @@ static void the_oldest_gives_way(void **state)
     assert_int_equal(seen.n, JOURNAL_MAX + 3);
 }
 
+static void what_drives_a_terminal_is_a_space(void **state)
+{
+    (void)state;
+    struct journal_text t;
+    journal_set(&t, STR("a\033]0;x\007b\x7f\xc2\x9b"
+                        "c\xc3\x9f"));
+    assert_string_equal(t.s, "a ]0;x b   c\xc3\x9f");
+}
+
 static void a_line_is_aligned_or_json(void **state)
 {
     (void)state;
@@ -173,6 +182,7 @@ int main(void)
         cmocka_unit_test(events_of_one_trace_find_their_own_updates),
         cmocka_unit_test(conversations_are_left_aside_and_strangers_unseen),
         cmocka_unit_test(the_oldest_gives_way),
+        cmocka_unit_test(what_drives_a_terminal_is_a_space),
         cmocka_unit_test(a_line_is_aligned_or_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -183,6 +183,34 @@ static void secrets_are_judged(void **state)
     assert_int_equal(check_secret(STR("long enough"), 8, true, &said), CHECK_OK);
 }
 
+static void strangers_text_does_not_drive_the_terminal(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, 256);
+    verb_put_text(&out,
+                  STR("a\033[2Jb\r\n\tc\x7f\xc2\x9b"
+                      "d\xc3\xa9\xff"),
+                  false);
+    assert_true(str_eq(buf_str(&out), STR("a [2Jb   c  d\xc3\xa9\xef\xbf\xbd")));
+    buf_clear(&out);
+    verb_put_text(&out, STR("a\033\r\n\tc"), true);
+    assert_true(str_eq(buf_str(&out), STR("a  \n\tc")));
+    buf_done(&out);
+}
+
+static void output_that_is_cut_is_no_success(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, 4);
+    buf_put_c(&out, "a\n");
+    assert_true(verb_print(&out));
+    buf_put_c(&out, "and more");
+    assert_false(verb_print(&out));
+    buf_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +222,8 @@ int main(void)
         cmocka_unit_test(stream_urls_are_read_strictly),
         cmocka_unit_test(positions_are_words_or_numbers),
         cmocka_unit_test(secrets_are_judged),
+        cmocka_unit_test(strangers_text_does_not_drive_the_terminal),
+        cmocka_unit_test(output_that_is_cut_is_no_success),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

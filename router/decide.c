@@ -19,14 +19,11 @@ void router_decide_quarantine(struct arena *a, struct item *it)
     struct str tenant = it->event.tenant_id, account = it->event.account;
     if (tenant.ptr && !it->tenant_exists)
         refuse(it, "unknown_tenant", str_fmt(a, "no tenant %.*s", STR_ARG(tenant)));
-    else if (!it->channel)
+    // The same words whether nobody has the account or another tenant: that one's existence is not
+    // this one's business.
+    else if (!it->channel || (tenant.ptr && !str_ieq(tenant, it->channel->tenant_id)))
         refuse(it, "unknown_account",
                str_fmt(a, "%s account %.*s is not connected", it->adapter->name, STR_ARG(account)));
-    else if (tenant.ptr &&
-             !str_ieq(tenant, it->channel->tenant_id)) // whose it is, is not the URL's business
-        refuse(it, "unknown_account",
-               str_fmt(a, "%s account %.*s is not connected to this tenant", it->adapter->name,
-                       STR_ARG(account)));
     else if (is_other_type(it))
         refuse(it, "account_type_mismatch",
                str_fmt(a, "the webhook says %.*s, the channel is %.*s",

@@ -70,6 +70,17 @@ def _finish(stack, request):
     stack.close()
 
 
+@pytest.fixture(scope="module")
+def shared_stack(services, request, tmp_path_factory):
+    """One stack for a whole test file, whose tests keep apart by having tenants of their own."""
+    failed = request.session.testsfailed
+    made = Stack(services, f"t{os.getpid()}_{next(_numbers)}", tmp_path_factory.mktemp("stack"))
+    yield made
+    if request.session.testsfailed > failed:
+        print(made.logs())
+    made.close()
+
+
 @pytest.fixture
 def own_services():
     """Services of this one test alone: for tests that kill them."""

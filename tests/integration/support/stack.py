@@ -148,10 +148,13 @@ class Stack:
 
     # --- the operator's verbs ----------------------------------------------------------------------
 
-    def run(self, *words, timeout=120, check=True):
-        """Run `postrider WORDS...` as the operator; its result, whose failure is the test's unless `check` is off."""
+    def run(self, *words, timeout=120, check=True, env=None):
+        """Run `postrider WORDS...` as the operator; its result, whose failure is the test's unless `check` is off.
+
+        `env`: variables that come on top of the stack's.
+        """
         done = subprocess.run(
-            [program(), *map(str, words)], env=self.verb_env(), stdin=subprocess.DEVNULL,
+            [program(), *map(str, words)], env={**self.verb_env(), **(env or {})}, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=timeout, check=False,
         )  # fmt: skip
         if check:

@@ -4,6 +4,7 @@
  * changes; their conversation is the media that they stand under. */
 #include "adapters.h"
 #include "meta.h"
+#include "meta_send.h"
 
 /* --- changes ---------------------------------------------------------------------------------- */
 
@@ -193,4 +194,7 @@ const struct provider instagram_provider = {
     .parse = instagram_parse,
     .platform = instagram_platform,
     .normal_type = instagram_normal_type,
+    .build = instagram_build,
+    .judge = messenger_judge,
+    .discover = &instagram_discover,
 };

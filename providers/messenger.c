@@ -3,6 +3,7 @@
  * conversation the other side's page-scoped id. */
 #include "adapters.h"
 #include "meta.h"
+#include "meta_send.h"
 
 /* --- items that Instagram does not have ------------------------------------------------------- */
 
@@ -257,4 +258,7 @@ const struct provider messenger_provider = {
     .parse = messenger_parse,
     .platform = messenger_platform,
     .normal_type = messenger_normal_type,
+    .build = messenger_build,
+    .judge = messenger_judge,
+    .discover = &messenger_discover,
 };

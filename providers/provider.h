@@ -2,7 +2,8 @@
 #pragma once
 /* One messaging provider as pure functions: no sockets, no clock, no globals.
  *
- * ingest calls verify, handshake and split; the router parse. Results live in `a` and may point
+ * ingest calls verify, handshake and split; the router parse; the sender build and judge, whose
+ * shapes are in outgoing.h. Results live in `a` and may point
  * into the input, so the input must outlive them. Each provider is one adapter (<name>*.c) and one
  * row in registry.c; nothing else in the tree compares provider names. docs/providers.md has the
  * source of each provider's facts. */
@@ -131,6 +132,14 @@ struct events {
     size_t n;
 };
 
+/* The outbound side; outgoing.h has the shapes. Only who sends includes it. */
+struct send_call;
+struct send_request;
+struct send_reply;
+struct judgement;
+struct send_discover;
+struct send_webhook;
+
 struct provider {
     const char *name; /* as in paths, config, topics and logs: "unipile" */
     enum provider_scope scope;
@@ -154,6 +163,13 @@ struct provider {
     /* The account type as stored and compared: UniPile's X_TWITTER is TWITTER. Returns its input
      * where there is nothing to change. */
     struct str (*normal_type)(struct str account_type);
+    /* As send_build_fn and send_judge_fn. NULL, as the next two: not there. */
+    bool (*build)(struct arena *a, const struct send_call *call, struct send_request *out,
+                  struct err *err);
+    void (*judge)(struct arena *a, const struct send_call *call, const struct send_reply *reply,
+                  struct judgement *out);
+    const struct send_discover *discover;
+    const struct send_webhook *webhook; /* NULL: made by hand at the provider */
 };
 
 const struct provider *provider_find(struct str name); /* NULL: no such provider */

@@ -5,6 +5,7 @@
 #include "telegram.h"
 
 #include "adapters.h"
+#include "telegram_send.h"
 
 #define BOT_ID_MAX 19 /* digits of 64 bits */
 
@@ -129,4 +130,8 @@ const struct provider telegram_provider = {
     .parse = telegram_parse,
     .platform = telegram_platform,
     .normal_type = telegram_normal_type,
+    .build = telegram_build,
+    .judge = telegram_judge,
+    .discover = &telegram_discover,
+    .webhook = &telegram_webhook,
 };

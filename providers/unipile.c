@@ -8,6 +8,7 @@
 #include "unipile.h"
 
 #include "adapters.h"
+#include "unipile_send.h"
 
 /* --- verify ----------------------------------------------------------------------------------- */
 
@@ -39,7 +40,7 @@ static const struct {
     {"X_TWITTER", {"TWITTER", 7}, "x"},
 };
 
-static struct str unipile_normal_type(struct str type)
+struct str unipile_normal_type(struct str type)
 {
     for (size_t i = 0; i < ARRAY_LEN(account_types); i++) {
         if (str_ieq(type, str_of(account_types[i].type)))
@@ -118,6 +119,15 @@ static const struct {
     {"DELETED", "deleted"},
 };
 
+struct str unipile_status(struct str sent)
+{
+    for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+        if (str_eq_c(sent, statuses[i].sent))
+            return str_of(statuses[i].status);
+    }
+    return STR_NONE;
+}
+
 /* UniPile gives an account's status neither id nor time, so ERROR, OK, ERROR is told apart from a
  * second delivery by nothing: the key is weak. */
 static bool parse_status(struct arena *a, const struct unipile_envelope *e, struct str body,
@@ -125,12 +135,10 @@ static bool parse_status(struct arena *a, const struct unipile_envelope *e, stru
 {
     ev->key = event_key_of_bytes(a, body, 0);
     ev->provider_status = e->status;
-    for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
-        if (!str_eq_c(e->status, statuses[i].sent))
-            continue;
+    ev->status = unipile_status(e->status);
+    if (ev->status.ptr) {
         ev->kind = EVENT_ACCOUNT_STATUS;
         ev->key_is_weak = true;
-        ev->status = str_of(statuses[i].status);
         // `name` is the reference that was put into the hosted-auth link.
         struct extra x;
         extra_init(&x);
@@ -175,4 +183,8 @@ const struct provider unipile_provider = {
     .parse = unipile_parse,
     .platform = unipile_platform,
     .normal_type = unipile_normal_type,
+    .build = unipile_build,
+    .judge = unipile_judge,
+    .discover = &unipile_discover,
+    .webhook = &unipile_webhook,
 };

@@ -5,6 +5,7 @@
 #include "whatsapp.h"
 
 #include "adapters.h"
+#include "meta_send.h"
 
 static struct str whatsapp_conversation(struct arena *a, const struct meta_item *item)
 {
@@ -127,4 +128,7 @@ const struct provider whatsapp_provider = {
     .parse = whatsapp_parse,
     .platform = whatsapp_platform,
     .normal_type = whatsapp_normal_type,
+    .build = whatsapp_build,
+    .judge = whatsapp_judge,
+    .discover = &whatsapp_discover,
 };

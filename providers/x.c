@@ -4,6 +4,7 @@
 #include "x.h"
 
 #include "adapters.h"
+#include "x_send.h"
 
 #define PREFIX        STR("sha256=")
 #define SIGNATURE_LEN (7 + 44) /* base64 of 32 bytes */
@@ -131,4 +132,8 @@ const struct provider x_provider = {
     .parse = x_parse,
     .platform = x_platform,
     .normal_type = x_normal_type,
+    .build = x_build,
+    .judge = x_judge,
+    .discover = &x_discover,
+    .webhook = &x_webhook,
 };

@@ -5,10 +5,12 @@
  *   0  verify: a byte that is the header's length, the header, the body
  *   1  handshake: two bytes that are lengths of hub.mode and hub.verify_token, these,
  * hub.challenge; of X: crc_token 2  split and parse of what follows
+ *   3  judge: a byte of flags, a byte of the status, one of a header's length, the header, the body
  *
  * Anything else is a body from its first byte on, so that golden files are inputs as they are. */
 #include "golden/properties.h"
 #include "golden/request.h"
+#include "golden/send.h"
 
 struct fuzz_secrets {
     struct hmac *keys[2];
@@ -136,6 +138,71 @@ static inline void fuzz_handshake(const struct provider *p, struct str rest,
     assert(str_eq(r.query[1].value, s.plain[0]) || str_eq(r.query[1].value, s.plain[1]));
 }
 
+/* The header stands for each that an adapter may ask for. */
+static inline struct str fuzz_any_header(const void *http, const char *name)
+{
+    (void)name;
+    return *(const struct str *)http;
+}
+
+/* Where the answer came from: what it says about accounts. */
+static inline void fuzz_discover(const struct provider *p, enum discover_what what,
+                                 const struct send_account *account, const struct send_reply *reply)
+{
+    auto_arena a = arena_new(PROVIDER_ARENA_MAX(reply->body.len));
+    struct found_accounts found = {0};
+    struct judgement why = {0};
+    if (!p->discover->read(a, what, account, reply, &found, &why)) {
+        check_judgement(&why);
+        assert(why.outcome != OUTCOME_SENT && why.outcome != OUTCOME_NEXT);
+        return;
+    }
+    assert(found.n == 0 || found.items);
+    for (size_t i = 0; i < found.n; i++)
+        assert(found.items[i].external_id.len && found.items[i].status.len);
+    assert(what == DISCOVER_LIST || found.n == 1);
+}
+
+/* Every answer has a judgement, the same each time; what was sent has an id, and nothing that may
+ * have been sent is tried again. */
+static inline void fuzz_judge(const struct provider *p, struct str rest)
+{
+    if (!p->judge)
+        return;
+    size_t flags = fuzz_byte(&rest), status = fuzz_byte(&rest);
+    struct str header = fuzz_take(&rest, fuzz_byte(&rest));
+    struct send_account account = {.external_id = STR("1"), .token = SEND_TOKEN};
+    struct send_message m = {.kind = (enum send_kind)(flags % SEND_KINDS), .to = STR("2")};
+    struct send_progress progress = {0};
+    struct send_call call = {&account, &m, &progress, !(flags & 8)};
+    struct send_reply reply = {.fault = (flags >> 4) % 3 == 2 ? REPLY_UNKNOWN : REPLY_WHOLE,
+                               .status = (int)(status < 100 ? 200 + status % 4 : 2 * status + 100),
+                               .body = rest,
+                               .header = fuzz_any_header,
+                               .http = &header,
+                               .at_ms = 1767225601000,
+                               .attempt = 1 + (unsigned)(flags >> 6)};
+    auto_arena a = arena_new(2 * PROVIDER_ARENA_MAX(rest.len));
+    struct judgement first = {0}, second = {0};
+    p->judge(a, &call, &reply, &first);
+    p->judge(a, &call, &reply, &second);
+    check_judgement(&first);
+    struct buf one, two;
+    buf_init(&one, DUMP_MAX);
+    buf_init(&two, DUMP_MAX);
+    dump_judgement(&one, &first);
+    dump_judgement(&two, &second);
+    assert(str_eq(buf_str(&one), buf_str(&two)));
+    buf_done(&one);
+    buf_done(&two);
+    bool is_message = call.is_final && send_makes_message(m.kind);
+    assert(first.outcome != OUTCOME_SENT || !is_message || first.external_id.len);
+    assert(first.outcome != OUTCOME_NEXT || !call.is_final);
+    assert(reply.fault == REPLY_WHOLE || !is_message || first.outcome == OUTCOME_AMBIGUOUS);
+    if (p->discover)
+        fuzz_discover(p, (enum discover_what)(flags & 1), &account, &reply);
+}
+
 static inline int fuzz_provider(const char *name, const uint8_t *data, size_t size)
 {
     static struct fuzz_secrets fs; // reachable to the end: not a leak
@@ -145,6 +212,8 @@ static inline int fuzz_provider(const char *name, const uint8_t *data, size_t si
         fuzz_verify(p, str_skip(rest, 1), &fs);
     else if (size && data[0] == 1)
         fuzz_handshake(p, str_skip(rest, 1), &fs);
+    else if (size && data[0] == 3)
+        fuzz_judge(p, str_skip(rest, 1));
     else
         (void)check_body(p, str_skip(rest, size && data[0] == 2));
     return 0;

@@ -31,6 +31,9 @@ struct header {
     struct str value;
 };
 #define HEADERS_MAX 8
+/* A record whose key, value and headers are no larger passes the producer, the broker and a topic
+ * of ours, however badly it compresses. */
+#define KAFKA_RECORD_MAX ((size_t)2 * 1024 * 1024 - (size_t)16 * 1024)
 
 /* *_is_connected is truthful for /readyz: false from the moment on that no broker connection is up,
  * also when idle, and true again when one is. librdkafka's threads keep it current; it costs a

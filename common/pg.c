@@ -89,8 +89,10 @@ static enum err_kind kind_of(const char *sqlstate)
 {
     if (!strcmp(sqlstate, "23505") || !strcmp(sqlstate, "40001") || !strcmp(sqlstate, "40P01"))
         return ERR_CONFLICT;
-    if (!strncmp(sqlstate, "22", 2) || !strncmp(sqlstate, "23", 2) || !strncmp(sqlstate, "54", 2))
-        return ERR_INVALID;
+    static const char *const data_classes[] = {"21", "22", "23", "54"};
+    for (size_t i = 0; i < ARRAY_LEN(data_classes); i++)
+        if (!strncmp(sqlstate, data_classes[i], 2))
+            return ERR_INVALID;
     if (!strncmp(sqlstate, "42", 2))
         return ERR_FAULT;
     if (!strncmp(sqlstate, "28", 2))
@@ -117,7 +119,8 @@ static bool result_error(struct pg *pg, const PGresult *res, const char *name, s
     const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
     char where[80], line[180];
     strncpy(pg->sqlstate, state ? state : "", sizeof pg->sqlstate - 1);
-    first_line(detail ? detail : "", where, sizeof where);
+    // Of an error in the data the context quotes the data, which is people's.
+    first_line(detail && strncmp(pg->sqlstate, "22", 2) != 0 ? detail : "", where, sizeof where);
     first_line(text ? text : PQresultErrorMessage(res), line, sizeof line);
     return err_set(err, kind_of(pg->sqlstate), "%s%s%s (SQLSTATE %s)%s%s%s%s", name ? name : "",
                    name ? ": " : "", line, pg->sqlstate, *where ? "; " : "", where,

@@ -4,7 +4,7 @@
  *
  * For threads that may wait (the router's workers, the cli): calls block up to `timeout_ms`, never
  * longer. Statements are prepared once per connection by name, parameters travel apart from the
- * SQL. Error kinds: SQLSTATE classes 22, 23 and 54 (a limit of the server: a key that no index
+ * SQL. Error kinds: SQLSTATE classes 21, 22, 23 and 54 (a limit of the server: a key that no index
  * takes) are ERR_INVALID (the data's fault), except 23505 unique_violation, 40001 and 40P01, which
  * are ERR_CONFLICT (read again); all else, a lost connection among them, is ERR_BUSY; 42 (our SQL
  * is wrong) is ERR_FAULT, 28 ERR_DENIED. */

@@ -223,7 +223,6 @@ static void create_message(struct model *m, struct fact *f)
         router_model_add_message(m, f->channel, ev->external_id, router_model_new_id(m));
     msg->is_new = true;
     msg->content_changed = true;
-    msg->client_ref = ev->client_ref;
     msg->direction = ev->direction == DIR_OUT ? STR("out") : STR("in");
     msg->status = ev->direction == DIR_OUT ? STR("sent") : STR("received");
     msg->source_key = ev->key;
@@ -260,12 +259,23 @@ static void take_content(struct model *m, struct fact *f, struct message *msg)
     router_mark_message(m, f, msg, CHANGE_UPDATED);
 }
 
+/* The api's row that this is the echo of: the reference is ours, and the row waits for its name.
+ * Other apps put what they like in its place, the same text in each message too. */
+static struct message *find_own(const struct model *m, const struct fact *f)
+{
+    const struct event *ev = f->event;
+    if (ev->direction != DIR_OUT)
+        return NULL;
+    struct message *msg = router_model_message_by_ref(m, f->channel, ev->client_ref);
+    return msg && is_out(msg) && !msg->external_id.ptr ? msg : NULL;
+}
+
 static void apply_message(struct model *m, struct fact *f)
 {
     const struct event *ev = f->event;
     struct message *msg = router_model_message(m, f->channel, ev->external_id);
-    if (!msg && ev->client_ref.ptr && ev->direction == DIR_OUT)
-        msg = router_model_message_by_id(m, ev->client_ref);
+    if (!msg)
+        msg = find_own(m, f);
     if (!msg) {
         create_message(m, f);
         return;

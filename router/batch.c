@@ -7,8 +7,9 @@
 #include "content.h"
 #include "decide.h"
 #include "id.h"
+#include "parked.h"
 
-const char *router_outcome_name(enum outcome o)
+const char *router_outcome_name(enum event_outcome o)
 {
     static const char *const names[OUTCOMES] = {"new", "redelivered", "duplicate", "ignored",
                                                 "quarantined"};
@@ -128,8 +129,8 @@ static enum source source_of(const struct topics *t, struct str topic)
 static void note_offset(struct batch *b, const struct record *rec)
 {
     size_t i = 0;
-    while (i < b->n_offsets &&
-           (b->offsets[i].partition != rec->partition || strcmp(b->offsets[i].topic, rec->topic)))
+    while (i < b->n_offsets && (b->offsets[i].partition != rec->partition ||
+                                strcmp(b->offsets[i].topic, rec->topic) != 0))
         i++;
     if (i == b->n_offsets) {
         const char *topic = str_c(b->arena, str_of(rec->topic));
@@ -256,6 +257,7 @@ void router_batch_admit(struct batch *b)
         for (size_t k = 0; k < it->events.n; k++)
             admit_event(b, it, (int)k);
     }
+    router_parked_route(b);
 }
 
 /* --- apply

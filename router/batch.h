@@ -9,7 +9,7 @@
 
 enum source { SOURCE_INBOUND, SOURCE_RESULTS, SOURCE_QUARANTINE };
 
-enum outcome {
+enum event_outcome {
     OUTCOME_NEW,
     OUTCOME_REDELIVERED,
     OUTCOME_DUPLICATE,
@@ -17,15 +17,15 @@ enum outcome {
     OUTCOME_QUARANTINED,
     OUTCOMES
 };
-const char *router_outcome_name(enum outcome o);
+const char *router_outcome_name(enum event_outcome o);
 
 /* A record to be sent in the batch's Kafka transaction. */
-struct outgoing {
+struct publication {
     const char *topic;
     struct str key, trace, provider;
     const char *schema;
     size_t value_at, value_len; /* in batch.values */
-    struct outgoing *next;
+    struct publication *next;
 };
 
 /* One record that was read. */
@@ -44,7 +44,8 @@ struct item {
     /* quarantine: NULL: it is not */
     const char *reason;
     struct str detail;
-    struct str quarantine_id; /* of a record of the quarantine topic: its row */
+    bool kept_here;           /* its row is made with this batch: see router/parked.h */
+    struct str quarantine_id; /* of a record of the quarantine topic, or kept here: its row */
     int64_t quarantine_rev;
 };
 
@@ -62,7 +63,7 @@ struct job {
     int idx;                   /* which of its record */
     struct str key;
     struct fact fact;
-    enum outcome outcome;
+    enum event_outcome outcome;
     struct stored_event stored;
 };
 
@@ -77,8 +78,9 @@ struct batch {
     struct table channels_by_id, conversations_by_id;
     struct table named; /* objects that the results topic names, by id */
     int64_t now_at_ms;
+    size_t load_from;  /* of the arena: what was used before anything was loaded */
     struct buf values; /* the encoded values of `outgoing` */
-    struct outgoing *first, *last;
+    struct publication *first, *last;
     size_t n_outgoing;
     struct partition *offsets; /* next to read, per partition */
     size_t n_offsets;
@@ -87,7 +89,11 @@ struct batch {
 };
 
 #define BATCH_ARENA_MAX  (1u << 30) /* PROVIDER_ARENA_MAX of the records that a batch may hold */
-#define BATCH_VALUES_MAX (256u << 20)
+#define BATCH_VALUES_MAX (512u << 20)
+/* Most that the database's rows may take of the arena. A small record may name many large objects:
+ * past it the batch is halved, and a record that needs more by itself is parked. In JSON, where a
+ * byte may take six, they fit into the values. */
+#define BATCH_LOADED_MAX (64u << 20)
 
 struct batch *router_batch_new(void); /* returns owned */
 void router_batch_free(struct batch *b);

@@ -9,6 +9,7 @@ void router_model_init(struct model *m, struct arena *a, int64_t now_at_ms)
     router_table_init(&m->conversations, a);
     router_table_init(&m->messages, a);
     router_table_init(&m->messages_by_id, a);
+    router_table_init(&m->messages_by_ref, a);
     router_table_init(&m->earlies, a);
     router_table_init(&m->reactions, a);
     router_table_init(&m->receipts, a);
@@ -36,6 +37,12 @@ struct message *router_model_message(const struct model *m, const struct channel
 struct message *router_model_message_by_id(const struct model *m, struct str id)
 {
     return router_table_find(&m->messages_by_id, NULL, id);
+}
+
+struct message *router_model_message_by_ref(const struct model *m, const struct channel *ch,
+                                            struct str client_ref)
+{
+    return client_ref.ptr ? router_table_find(&m->messages_by_ref, ch, client_ref) : NULL;
 }
 
 struct early *router_model_early(const struct model *m, const struct channel *ch,

@@ -94,7 +94,8 @@ struct receipt {
 struct model {
     struct arena *arena;
     int64_t now_at_ms;
-    struct table conversations, messages, messages_by_id, earlies, reactions, receipts;
+    struct table conversations, messages, messages_by_id, messages_by_ref;
+    struct table earlies, reactions, receipts;
     struct conversation *first_conversation, *last_conversation;
     struct message *first_message, *last_message;
     struct early *first_early;
@@ -111,6 +112,9 @@ struct conversation *router_model_conversation(const struct model *m, const stru
 struct message *router_model_message(const struct model *m, const struct channel *ch,
                                      struct str external_id);
 struct message *router_model_message_by_id(const struct model *m, struct str id);
+/* By our own reference, as the provider echoes it. */
+struct message *router_model_message_by_ref(const struct model *m, const struct channel *ch,
+                                            struct str client_ref);
 struct early *router_model_early(const struct model *m, const struct channel *ch,
                                  struct str external_id);
 struct reaction *router_model_reaction(const struct model *m, const struct channel *ch,

@@ -50,7 +50,7 @@ static void put_head(struct json_out *o, struct str id, const struct channel *ch
     json_put_str(o, "platform", ch->platform);
 }
 
-void router_object_message(struct buf *out, const struct message *m)
+static void put_message(struct buf *out, const struct message *m, bool is_outline)
 {
     struct json_out o = {.buf = out};
     json_open(&o, '{');
@@ -73,7 +73,24 @@ void router_object_message(struct buf *out, const struct message *m)
     json_put_time(&o, "edited_at", m->edited_at_ms);
     json_put_time(&o, "deleted_at", m->deleted_at_ms);
     json_put_int(&o, "rev", m->rev);
+    if (is_outline)
+        json_put_bool(&o, "truncated", true);
     json_close(&o, '}');
+}
+
+void router_object_message(struct buf *out, const struct message *m)
+{
+    put_message(out, m, false);
+}
+
+void router_object_message_outline(struct buf *out, const struct message *m)
+{
+    struct message outline = *m;
+    outline.body = STR_NONE;
+    outline.content = STR_NONE;
+    outline.attachments = NULL;
+    outline.attachments_json = STR_NONE;
+    put_message(out, &outline, true);
 }
 
 void router_object_conversation(struct buf *out, const struct conversation *c)

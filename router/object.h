@@ -4,6 +4,9 @@
  */
 #include "batch.h"
 
+/* The message without what may be large (body, content, attachments), with "truncated": true: its
+ * reader fetches the whole of it. */
+void router_object_message_outline(struct buf *out, const struct message *m);
 void router_object_message(struct buf *out, const struct message *m);
 void router_object_conversation(struct buf *out, const struct conversation *c);
 void router_object_reaction(struct buf *out, const struct reaction *r);

@@ -38,7 +38,7 @@ static void wait_until(struct router_publisher *p, int64_t until_ms)
 /* --- the transaction
  * ------------------------------------------------------------------------ */
 
-static bool send_one(struct router_publisher *p, const struct batch *b, const struct outgoing *o,
+static bool send_one(struct router_publisher *p, const struct batch *b, const struct publication *o,
                      struct err *err)
 {
     struct record_out rec = {
@@ -59,33 +59,38 @@ static bool send_one(struct router_publisher *p, const struct batch *b, const st
     return true;
 }
 
+static bool is_given_up(struct router_publisher *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    bool given_up = p->stopping || p->broken;
+    pthread_mutex_unlock(&p->mutex);
+    return given_up;
+}
+
 static bool publish(struct router_publisher *p, const struct batch *b, struct err *err)
 {
     if (!producer_begin(p->producer, err))
         return false;
-    for (const struct outgoing *o = b->first; o; o = o->next) {
+    for (const struct publication *o = b->first; o; o = o->next) {
         if (send_one(p, b, o, err))
             continue;
         producer_abort(p->producer);
         return err_wrap(err, "sending updates");
     }
+    // Later the group may have met anew: its new generation would let offsets of the old one pass.
+    if (is_given_up(p)) {
+        producer_abort(p->producer);
+        return err_set(err, ERR_CONFLICT, "given up before the commit");
+    }
     return producer_commit(p->producer, p->consumer, b->offsets, b->n_offsets, COMMIT_TIMEOUT_MS,
                            err);
-}
-
-static bool is_stopping(struct router_publisher *p)
-{
-    pthread_mutex_lock(&p->mutex);
-    bool stopping = p->stopping;
-    pthread_mutex_unlock(&p->mutex);
-    return stopping;
 }
 
 static void pause_for(struct router_publisher *p, int64_t ms)
 {
     int64_t until_ms = clock_ms() + ms;
     pthread_mutex_lock(&p->mutex);
-    while (!p->stopping && clock_ms() < until_ms)
+    while (!p->stopping && !p->broken && clock_ms() < until_ms)
         wait_until(p, until_ms);
     pthread_mutex_unlock(&p->mutex);
 }
@@ -105,7 +110,7 @@ static bool publish_surely(struct router_publisher *p, const struct batch *b)
         metric_add(p->retries, 1);
         log_warn("the Kafka transaction failed", kv_c("kind", err_kind_name(err.kind)),
                  kv_c("why", err.msg), kv_int("records", (int64_t)b->n_outgoing));
-        if (err.kind == ERR_CONFLICT || is_stopping(p))
+        if (err.kind == ERR_CONFLICT || is_given_up(p))
             return false;
         pause_for(p, backoff_next_ms(&wait));
     }
@@ -194,16 +199,22 @@ struct router_publisher *router_publisher_new(const struct router_publisher_opts
     return NULL;
 }
 
-void router_publisher_free(struct router_publisher *p)
+void router_publisher_stop(struct router_publisher *p)
 {
-    if (!p)
-        return;
     pthread_mutex_lock(&p->mutex);
     p->stopping = true;
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->mutex);
     if (p->has_thread)
         pthread_join(p->thread, NULL);
+    p->has_thread = false;
+}
+
+void router_publisher_free(struct router_publisher *p)
+{
+    if (!p)
+        return;
+    router_publisher_stop(p);
     producer_free(p->producer);
     for (struct batch *b = p->unused, *next; b; b = next) {
         next = b->next;
@@ -272,6 +283,14 @@ bool router_publisher_is_broken(struct router_publisher *p)
     bool broken = p->broken;
     pthread_mutex_unlock(&p->mutex);
     return broken;
+}
+
+void router_publisher_break(struct router_publisher *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    p->broken = true;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->mutex);
 }
 
 bool router_publisher_mend(struct router_publisher *p, struct err *err)

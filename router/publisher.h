@@ -35,6 +35,12 @@ void router_publisher_push(struct router_publisher *p, struct batch *b);
 /* Nothing is under way any more: all is committed or dropped. Blocks up to `timeout_ms`. */
 bool router_publisher_wait_idle(struct router_publisher *p, int64_t timeout_ms);
 bool router_publisher_is_broken(struct router_publisher *p);
+/* The partitions are being taken away and the wait was too long: break, so that nothing that was
+ * read under the old assignment is committed under the next. */
+void router_publisher_break(struct router_publisher *p);
+/* No more transactions: blocks until the one under way has ended, and drops the rest. After it the
+ * consumer may go; push drops. */
+void router_publisher_stop(struct router_publisher *p);
 /* Broken and idle: wait for the end of the old transaction (blocks up to 10 s), so that the group's
  * positions are final, and be good again. */
 bool router_publisher_mend(struct router_publisher *p, struct err *err) NODISCARD;

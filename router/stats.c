@@ -34,7 +34,7 @@ static void count_events(struct metrics *set, const struct batch *b)
                 if (n[p][kind][outcome])
                     metric_add(metric_cell(set, ROUTER_METRIC_EVENTS, provider_at(p)->name,
                                            event_kind_name((enum event_kind)kind),
-                                           router_outcome_name((enum outcome)outcome)),
+                                           router_outcome_name((enum event_outcome)outcome)),
                                n[p][kind][outcome]);
 }
 

@@ -16,6 +16,9 @@ static const char *const session_sql[] = {
     "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
     "SET plan_cache_mode = force_generic_plan; SET jit = off; SET row_security = on; "
     "SET statement_timeout = '60s'; SET idle_in_transaction_session_timeout = '60s'",
+    // An offset must not outlive its row, however the server is set.
+    "SELECT set_config('synchronous_commit', 'on', false) "
+    "WHERE current_setting('synchronous_commit') = 'off'",
 };
 
 struct store *router_store_new(const char *url, const char *application_name, int64_t timeout_ms)

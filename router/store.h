@@ -10,9 +10,9 @@
  * messages are locked too, against the sender's claims. router_store_save      everything written,
  * COMMIT
  *
- * Errors: ERR_CONFLICT: read the batch again; ERR_INVALID: a record's data is refused (bisect);
- * anything else: the database is away, or not as it must be (wait). After any error call
- * router_store_rollback. Blocks up to the timeout. */
+ * Errors: ERR_CONFLICT: read the batch again; ERR_INVALID: a record's data is refused, or what it
+ * is about takes too much memory (bisect); anything else: the database is away, or not as it must
+ * be (wait). After any error call router_store_rollback. Blocks up to the timeout. */
 #include "batch.h"
 
 struct store;

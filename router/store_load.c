@@ -185,6 +185,11 @@ static bool send_ids(struct store *s, struct batch *b, bool redelivered, struct 
     return !seen.n || router_store_send(s, MESSAGES_BY_ID, &router_load_sql[MESSAGES_BY_ID], err);
 }
 
+static bool is_full(const struct batch *b)
+{
+    return arena_used(b->arena) - b->load_from > BATCH_LOADED_MAX;
+}
+
 static struct channel *channel_by_id(struct batch *b, struct str id)
 {
     struct channel *ch = router_table_find(&b->channels_by_id, NULL, id);
@@ -193,7 +198,7 @@ static struct channel *channel_by_id(struct batch *b, struct str id)
 
 static void take_conversations(struct batch *b, const struct pg_result *r)
 {
-    for (int i = 0; i < pg_rows(r); i++) {
+    for (int i = 0; i < pg_rows(r) && !is_full(b); i++) {
         struct channel *ch = channel_by_id(b, pg_text(r, i, 0));
         struct conversation *c = router_model_conversation(&b->model, ch, pg_text(r, i, 1));
         int col = 2;
@@ -267,7 +272,7 @@ static void read_message(struct batch *b, struct message *m, const struct pg_res
 
 static void take_messages(struct batch *b, const struct pg_result *r)
 {
-    for (int i = 0; i < pg_rows(r); i++) {
+    for (int i = 0; i < pg_rows(r) && !is_full(b); i++) {
         struct channel *ch = channel_by_id(b, pg_text(r, i, 0));
         if (!ch || router_model_message_by_id(&b->model, pg_text(r, i, 1)))
             continue;
@@ -275,7 +280,7 @@ static void take_messages(struct batch *b, const struct pg_result *r)
                                                      router_store_text(b, r, i, 1));
         read_message(b, m, r, i);
         if (m->client_ref.ptr)
-            router_table_put(&b->model.messages_by_id, NULL, m->client_ref, m);
+            router_table_put(&b->model.messages_by_ref, ch, m->client_ref, m);
         router_model_attach(m,
                             router_table_find(&b->conversations_by_id, NULL, m->conversation_id));
     }
@@ -283,7 +288,7 @@ static void take_messages(struct batch *b, const struct pg_result *r)
 
 static void take_early(struct batch *b, const struct pg_result *r)
 {
-    for (int i = 0; i < pg_rows(r); i++) {
+    for (int i = 0; i < pg_rows(r) && !is_full(b); i++) {
         struct channel *ch = channel_by_id(b, pg_text(r, i, 0));
         struct early *e = router_model_add_early(&b->model, ch, router_store_text(b, r, i, 1));
         e->stored = true;
@@ -300,7 +305,7 @@ static void take_early(struct batch *b, const struct pg_result *r)
 
 static void take_reactions(struct batch *b, const struct pg_result *r)
 {
-    for (int i = 0; i < pg_rows(r); i++) {
+    for (int i = 0; i < pg_rows(r) && !is_full(b); i++) {
         struct channel *ch = channel_by_id(b, pg_text(r, i, 0));
         if (router_model_reaction(&b->model, ch, pg_text(r, i, 1), pg_text(r, i, 2)))
             continue;
@@ -362,19 +367,28 @@ static void want_open_of_early(struct batch *b)
     }
 }
 
+static bool run_load(struct store *s, struct batch *b, struct err *err)
+{
+    if (s->n_sent && !router_store_run(s, b, take_loaded, err))
+        return false;
+    return !is_full(b) ||
+           err_set(err, ERR_INVALID, "what it is about takes more than %u bytes", BATCH_LOADED_MAX);
+}
+
 bool router_store_load(struct store *s, struct batch *b, struct err *err)
 {
+    b->load_from = arena_used(b->arena);
     if (!send_channel_locks(s, b, err) || !send_conversations(s, b, err) ||
         !send_events(s, b, err) || !send_messages(s, b, MESSAGES, err) || !send_refs(s, b, err) ||
         !send_ids(s, b, false, err) || !send_open(s, b, err) || !send_messages(s, b, EARLY, err) ||
         !send_reactions(s, b, err))
         return err_wrap(err, "loading");
-    if (s->n_sent && !router_store_run(s, b, take_loaded, err))
+    if (!run_load(s, b, err))
         return err_wrap(err, "loading");
     want_open_of_early(b);
     if (!send_open(s, b, err) || !send_ids(s, b, true, err))
         return err_wrap(err, "loading");
-    if (s->n_sent && !router_store_run(s, b, take_loaded, err)) // seldom: a third question
+    if (!run_load(s, b, err)) // seldom: a third question
         return err_wrap(err, "loading");
     return true;
 }

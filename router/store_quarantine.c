@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "content.h"
 #include "id.h"
+#include "parked.h"
 #include "store_row.h"
 #include "store_save_sql.h"
+
+#define TIME_MS_MAX 253402300799999LL // end of the year 9999
 
 /* --- quarantine
  * ----------------------------------------------------------------------------- */
 
 static bool is_quarantined(const struct item *it)
 {
-    return it->source == SOURCE_QUARANTINE && !it->reason;
+    return it->kept_here || (it->source == SOURCE_QUARANTINE && !it->reason);
 }
 
 static bool is_from_http(const struct quarantined *q)
@@ -42,6 +45,18 @@ static struct str valid_json(struct arena *a, struct str json)
     return v && json_is(v, JSON_OBJECT) ? router_content_safe_json(a, json) : STR("{}");
 }
 
+static struct str provider_of(const struct batch *b, const struct quarantined *q)
+{
+    struct str provider = router_parked_id(q->provider);
+    return str_utf8(b->arena, provider.ptr ? provider : STR(""));
+}
+
+/* 0, so now, for a time that no calendar has: it may come from a record of somebody else's. */
+static int64_t possible_time(int64_t at_ms)
+{
+    return at_ms > 0 && at_ms <= TIME_MS_MAX ? at_ms : 0;
+}
+
 static struct str valid_uuid(struct str text)
 {
     struct uuid u;
@@ -54,15 +69,15 @@ static void put_quarantined(struct store *s, struct batch *b, struct item *it)
     const struct quarantined *q = &it->quarantined;
     put(&w, router_model_new_id(&b->model));
     put(&w, valid_uuid(q->tenant_id));
-    put(&w, str_utf8(b->arena, q->provider));
-    put(&w, str_utf8(b->arena, q->account));
+    put(&w, provider_of(b, q));
+    put(&w, str_utf8(b->arena, router_parked_id(q->account)));
     put(&w, q->reason);
     put(&w, str_utf8(b->arena, q->detail.ptr ? q->detail : STR("")));
     put_position(&w, it);
     put(&w, bytea(b->arena, q->key));
     put(&w, bytea(b->arena, q->body));
     put(&w, valid_json(b->arena, q->headers));
-    put_int(&w, q->received_at_ms);
+    put_int(&w, possible_time(q->received_at_ms));
 }
 
 bool router_store_quarantine(struct store *s, struct batch *b, struct err *err)
@@ -74,9 +89,9 @@ bool router_store_quarantine(struct store *s, struct batch *b, struct err *err)
         if (!is_quarantined(it))
             continue;
         struct row w = row_of(s);
-        put(&w, str_utf8(b->arena, it->quarantined.provider));
-        put(&w,
-            str_utf8(b->arena, it->quarantined.account.ptr ? it->quarantined.account : STR("")));
+        struct str account = router_parked_id(it->quarantined.account);
+        put(&w, provider_of(b, &it->quarantined));
+        put(&w, str_utf8(b->arena, account.ptr ? account : STR("")));
         n++;
     }
     if (!n)

@@ -4,8 +4,11 @@
 #include "id.h"
 #include "log.h"
 #include "object.h"
+#include "parked.h"
 
 #define OBJECT_MAX (16u << 20)
+// The rest of an update's record: its key, its headers and the other fields of its value.
+#define FRAME_MAX ((size_t)4096)
 
 struct building {
     struct batch *b;
@@ -15,11 +18,11 @@ struct building {
     int n_lost;
 };
 
-static struct outgoing *add_outgoing(struct building *x, const char *topic, const char *schema,
-                                     size_t from)
+static struct publication *add_outgoing(struct building *x, const char *topic, const char *schema,
+                                        size_t from)
 {
     struct batch *b = x->b;
-    struct outgoing *o = ARENA_NEW(b->arena, struct outgoing);
+    struct publication *o = ARENA_NEW(b->arena, struct publication);
     o->topic = topic;
     o->schema = schema;
     o->value_at = from;
@@ -42,31 +45,51 @@ static struct str next_trace(struct batch *b, struct str parent)
 
 /* Stored, but it cannot be told: our bug, or an object beyond all limits. A client finds it by
  * REST; waiting would stop everybody else's. */
-static void lose(struct building *x, struct str object_id, const struct err *err, size_t from)
+static void lose(struct building *x, struct str object_id, const struct err *err)
 {
     log_error("an update cannot be encoded and is left out", kv_str("object", object_id),
               kv_c("why", err->msg));
-    x->b->values.len = from;
     x->n_lost++;
 }
 
-/* The object stands in x->object. */
-static void add_update(struct building *x, struct update *u, struct str trace)
+/* False: it stays out, and what was written of it is taken back. */
+static bool encode(struct building *x, struct update *u, size_t from, struct err *err)
+{
+    struct buf *values = &x->b->values;
+    u->data = buf_str(&x->object);
+    bool ok = !x->object.overflow && u->data.len <= KAFKA_RECORD_MAX - FRAME_MAX &&
+              encode_update(x->codec, u, values, err) && !values->overflow;
+    if (!ok && !err->kind)
+        err_set(err, ERR_LIMITED, "an object of more than %zu bytes", KAFKA_RECORD_MAX - FRAME_MAX);
+    buf_clear(&x->object);
+    if (ok)
+        return true;
+    values->len = from;
+    values->overflow = false; // there may be room for a smaller one
+    return false;
+}
+
+/* The object stands in x->object. `whole`: the message that it is, whose outline goes out in its
+ * place if no record holds it; else NULL. */
+static void add_update(struct building *x, struct update *u, struct str trace,
+                       const struct message *whole)
 {
     struct batch *b = x->b;
     size_t from = b->values.len;
     struct err err = {0};
     u->id = router_model_new_id(&b->model);
     u->at_ms = b->now_at_ms;
-    u->data = buf_str(&x->object);
-    bool ok =
-        !x->object.overflow && encode_update(x->codec, u, &b->values, &err) && !b->values.overflow;
-    buf_clear(&x->object);
+    bool ok = encode(x, u, from, &err);
+    if (!ok && whole) {
+        router_object_message_outline(&x->object, whole);
+        err = (struct err){0};
+        ok = encode(x, u, from, &err);
+    }
     if (!ok) {
-        lose(x, u->object_id, &err, from);
+        lose(x, u->object_id, &err);
         return;
     }
-    struct outgoing *o = add_outgoing(x, x->topics->updates, record_name(RECORD_UPDATE), from);
+    struct publication *o = add_outgoing(x, x->topics->updates, record_name(RECORD_UPDATE), from);
     o->key = u->tenant_id;
     o->provider = u->provider;
     o->trace = next_trace(b, trace);
@@ -95,7 +118,7 @@ static void add_messages(struct building *x)
         u.object_id = m->id;
         u.rev = m->rev;
         router_object_message(&x->object, m);
-        add_update(x, &u, m->trace);
+        add_update(x, &u, m->trace, m);
     }
 }
 
@@ -111,7 +134,7 @@ static void add_reactions(struct building *x)
         u.object_id = r->id;
         u.rev = r->rev;
         router_object_reaction(&x->object, r);
-        add_update(x, &u, r->trace);
+        add_update(x, &u, r->trace, NULL);
     }
 }
 
@@ -127,7 +150,7 @@ static void add_conversations(struct building *x)
         u.object_id = c->id;
         u.rev = c->rev;
         router_object_conversation(&x->object, c);
-        add_update(x, &u, c->trace);
+        add_update(x, &u, c->trace, NULL);
     }
 }
 
@@ -139,7 +162,7 @@ static void add_channel(struct building *x, struct channel *ch)
     struct update u = update_of(ch, "channel.status");
     u.object_id = ch->id;
     router_object_channel(&x->object, ch);
-    add_update(x, &u, ch->trace);
+    add_update(x, &u, ch->trace, NULL);
 }
 
 static void add_stored_quarantine(struct building *x, const struct item *it)
@@ -154,24 +177,7 @@ static void add_stored_quarantine(struct building *x, const struct item *it)
                        .object_id = it->quarantine_id,
                        .rev = it->quarantine_rev};
     router_object_quarantined(&x->object, it);
-    add_update(x, &u, it->trace);
-}
-
-/* The record's own headers, as far as we set such: what a replay needs to look the same. */
-static struct str headers_json(struct building *x, const struct item *it)
-{
-    static const char *const names[] = {"traceparent", "postrider-provider", "postrider-schema"};
-    struct json_out o = {.buf = &x->object};
-    json_open(&o, '{');
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        struct str value = record_header(it->rec, names[i]);
-        if (value.ptr)
-            json_put_str(&o, names[i], str_utf8(x->b->arena, value));
-    }
-    json_close(&o, '}');
-    struct str json = str_dup(x->b->arena, buf_str(&x->object));
-    buf_clear(&x->object);
-    return json;
+    add_update(x, &u, it->trace, NULL);
 }
 
 static void add_quarantined(struct building *x, const struct item *it)
@@ -179,31 +185,13 @@ static void add_quarantined(struct building *x, const struct item *it)
     struct batch *b = x->b;
     size_t from = b->values.len;
     struct err err = {0};
-    bool is_decoded = it->source == SOURCE_INBOUND && it->event.provider.ptr;
-    struct str provider =
-        is_decoded ? it->event.provider : record_header(it->rec, "postrider-provider");
-    struct quarantined q = {
-        .provider = provider.ptr ? str_utf8(b->arena, str_dup(b->arena, provider)) : STR(""),
-        .tenant_id = it->event.tenant_id,
-        .account = it->event.account,
-        .reason = str_of(it->reason),
-        .detail = str_utf8(b->arena, it->detail),
-        .topic = str_of(it->rec->topic),
-        .partition = it->rec->partition,
-        .offset = it->rec->offset,
-        .received_at_ms = is_decoded ? it->event.received_at_ms : it->rec->timestamp_at_ms,
-        .key = it->rec->key.ptr ? it->rec->key : STR(""),
-        .body = is_decoded ? it->event.body : it->rec->value};
-    if (is_decoded && !q.tenant_id.ptr && it->channel)
-        q.tenant_id = it->channel->tenant_id;
-    if (it->source == SOURCE_RESULTS)
-        q.tenant_id = it->result.tenant_id;
-    q.headers = headers_json(x, it);
+    struct quarantined q = router_parked_of(b, it);
     if (!encode_quarantined(x->codec, &q, &b->values, &err) || b->values.overflow) {
-        lose(x, q.account, &err, from);
+        b->values.len = from;
+        lose(x, q.account, &err);
         return;
     }
-    struct outgoing *o =
+    struct publication *o =
         add_outgoing(x, x->topics->quarantine, record_name(RECORD_QUARANTINED), from);
     o->key = str_dup(b->arena, q.key);
     o->provider = q.provider;
@@ -214,6 +202,9 @@ int router_updates_build(struct batch *b, struct codec *codec, const struct topi
 {
     struct building x = {.b = b, .codec = codec, .topics = topics};
     buf_init(&x.object, OBJECT_MAX);
+    for (size_t i = 0; i < b->n_items; i++) // first: there is room for these in any case
+        if (b->items[i].reason && !b->items[i].kept_here)
+            add_quarantined(&x, &b->items[i]);
     add_messages(&x);
     add_reactions(&x);
     add_conversations(&x);
@@ -222,10 +213,8 @@ int router_updates_build(struct batch *b, struct codec *codec, const struct topi
     for (size_t i = 0; i < b->n_items; i++) {
         struct item *it = &b->items[i];
         add_channel(&x, it->channel);
-        if (it->source == SOURCE_QUARANTINE)
+        if (it->source == SOURCE_QUARANTINE || it->kept_here)
             add_stored_quarantine(&x, it);
-        else if (it->reason)
-            add_quarantined(&x, it);
     }
     buf_done(&x.object);
     return x.n_lost;

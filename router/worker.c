@@ -24,6 +24,9 @@
 #define FETCH_BYTES_MAX (8 << 20)
 #define BATCH_BYTES_MAX (4u << 20) /* of record values: parsing multiplies them in memory */
 #define NAME_MAX_BYTES  300
+/* Of held, kept free for what may still come in while the worker waits, paused: to be polled is
+ * what keeps it in the group. */
+#define WAIT_ROOM 64
 
 struct router_worker {
     struct router_worker_opts opts;
@@ -70,14 +73,17 @@ static bool is_of(const struct record *r, const struct partition *parts, size_t 
 }
 
 /* What has been handed over is finished first: its offsets can be committed only while the
- * partitions are ours. Past the wait the group refuses them, and the new owner does the work again.
+ * partitions are ours. Past the wait it is dropped, and who gets the partitions does the work
+ * again.
  */
 static void on_revoke(void *ctx, const struct partition *parts, size_t n)
 {
     struct router_worker *w = ctx;
-    if (!router_publisher_wait_idle(w->publisher, REVOKE_WAIT_MS))
+    if (!router_publisher_wait_idle(w->publisher, REVOKE_WAIT_MS)) {
+        router_publisher_break(w->publisher);
         log_warn("partitions are given up while updates wait for Kafka",
                  kv_int("worker", w->opts.index));
+    }
     for (size_t i = 0; i < w->n_held; i++)
         if (w->held[i].handle && is_of(&w->held[i], parts, n))
             record_free(&w->held[i]);
@@ -111,10 +117,10 @@ static void set_paused(struct router_worker *w, bool paused)
 
 /* More records into `held`. Also the group's heartbeat of a worker that must wait: paused, there
  * are no records, but rebalances are served. False: the consumer has failed for good. */
-static bool poll_records(struct router_worker *w, int64_t timeout_ms)
+static bool poll_records(struct router_worker *w, size_t held_max, int64_t timeout_ms)
 {
     struct err err = {0};
-    int room = (int)(w->held_max - w->n_held);
+    int room = (int)(held_max - w->n_held);
     int n = consumer_poll(w->consumer, w->held + w->n_held, room, timeout_ms, &err);
     atomic_store(&w->kafka_up, consumer_is_connected(w->consumer));
     if (n < 0 && err.kind == ERR_ABSENT) {
@@ -142,7 +148,7 @@ static void wait_in_group(struct router_worker *w, int64_t ms)
         int64_t left_ms = until_ms - clock_ms();
         if (w->n_held == w->held_max)
             sleep_ms(left_ms < POLL_MS ? left_ms : POLL_MS);
-        else if (!poll_records(w, left_ms < POLL_MS ? left_ms : POLL_MS))
+        else if (!poll_records(w, w->held_max, left_ms < POLL_MS ? left_ms : POLL_MS))
             return;
     }
 }
@@ -380,7 +386,7 @@ static void loop(struct router_worker *w)
         if (router_publisher_is_broken(w->publisher))
             read_again(w);
         set_paused(w, false);
-        if (!poll_records(w, POLL_MS))
+        if (!poll_records(w, w->held_max - WAIT_ROOM, POLL_MS))
             break;
         note_lag(w);
         if (w->n_held)
@@ -468,7 +474,9 @@ static void *run(void *arg)
     if (w->publisher && !router_publisher_wait_idle(w->publisher, w->opts.conf->stop_timeout / 2))
         log_warn("stopped while updates wait for Kafka; they are published after the next start",
                  kv_int("worker", w->opts.index));
-    consumer_free(w->consumer); // on_revoke needs the publisher
+    if (w->publisher)
+        router_publisher_stop(w->publisher); // its transactions need the consumer
+    consumer_free(w->consumer);              // on_revoke needs the publisher
     w->consumer = NULL;
     router_publisher_free(w->publisher);
     w->publisher = NULL;
@@ -490,7 +498,7 @@ struct router_worker *router_worker_new(const struct router_worker_opts *opts, s
     else
         (void)snprintf(w->group, sizeof w->group, "%srouter", opts->conf->topic_prefix);
     w->store = router_store_new(opts->conf->database_url, w->name, opts->conf->database_timeout);
-    w->held_max = (size_t)opts->conf->batch_max * 2;
+    w->held_max = (size_t)opts->conf->batch_max * 2 + WAIT_ROOM;
     w->held = xalloc(w->held_max * sizeof *w->held);
     w->lag = metric_cell(opts->metrics, ROUTER_METRIC_LAG, index);
     w->behind = metric_cell(opts->metrics, ROUTER_METRIC_BEHIND, index);

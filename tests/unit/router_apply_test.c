@@ -444,6 +444,54 @@ static void an_echo_that_comes_second_finds_the_apis_row(void **state)
     assert_int_equal(s->model.n_messages, 1);
 }
 
+static struct message *echo_with_ref(struct setup *s, const char *mid, const char *ref)
+{
+    struct event ev = {.kind = EVENT_MESSAGE,
+                       .direction = DIR_OUT,
+                       .external_id = str_of(mid),
+                       .client_ref = str_of(ref),
+                       .text = STR("hi"),
+                       .at_ms = 110};
+    (void)happen(s, ev);
+    return router_model_message(&s->model, &s->channel, str_of(mid));
+}
+
+static void an_echo_finds_the_apis_row_by_our_reference(void **state)
+{
+    struct setup *s = *state;
+    struct message *m = claimed(s, 1);
+    router_table_put(&s->model.messages_by_ref, &s->channel, STR("ref-1"), m);
+    assert_ptr_equal(echo_with_ref(s, "x1", "ref-1"), m);
+    assert_str(m->status, "sent");
+    // Sent twice after all: the second is a message of its own.
+    assert_ptr_not_equal(echo_with_ref(s, "x2", "ref-1"), m);
+    assert_str(m->external_id, "x1");
+}
+
+/* Another app of the same account puts what it likes where our reference would be. */
+static void messages_of_another_app_with_one_reference_stay_two(void **state)
+{
+    struct setup *s = *state;
+    struct message *m1 = echo_with_ref(s, "x1", "their app");
+    router_table_put(&s->model.messages_by_ref, &s->channel, STR("their app"), m1);
+    struct message *m2 = echo_with_ref(s, "x2", "their app");
+    assert_ptr_not_equal(m1, m2);
+    assert_null(m1->client_ref.ptr); // it is unique in the database, and not ours
+    assert_null(m2->client_ref.ptr);
+}
+
+static void a_reference_reaches_no_other_channel(void **state)
+{
+    struct setup *s = *state;
+    struct channel other = {.id = STR("ch2"), .tenant_id = STR("t2")};
+    struct message *m = claimed(s, 1);
+    m->channel = &other;
+    router_table_put(&s->model.messages_by_ref, &other, STR("ref-1"), m);
+    assert_ptr_not_equal(echo_with_ref(s, "x1", "ref-1"), m);
+    assert_ptr_not_equal(echo_with_ref(s, "x2", "api-1"), m); // nor its id
+    assert_null(m->external_id.ptr);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +508,11 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_echo_that_comes_second_finds_the_apis_row, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(an_echo_finds_the_apis_row_by_our_reference, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(messages_of_another_app_with_one_reference_stay_two, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_reference_reaches_no_other_channel, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,3 +12,12 @@ struct daemon {
     const struct metric_row *metrics;
     size_t n_metrics;
 };
+
+/* The log as the settings log_level and log_format want it. False: one of them is neither. */
+bool daemon_start_log(const char *name, const char *level, const char *format,
+                      struct err *err) NODISCARD;
+
+/* The setting `instance`, or where it is empty the host's name and the admin port: unique among the
+ * processes of a host, and the same after a restart. */
+#define DAEMON_INSTANCE_MAX 256
+void daemon_instance(const char *setting, int64_t admin_port, char out[DAEMON_INSTANCE_MAX]);

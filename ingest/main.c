@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "app.h"
 #include "http.h"
 #include "ingest_conf.h"
@@ -122,31 +120,13 @@ static int fail(struct ingest *in, const struct err *err)
     return 1;
 }
 
-static bool set_up_log(const struct ingest_conf *conf, struct err *err)
-{
-    static const char *const formats[] = {
-        [LOG_AUTO] = "auto", [LOG_JSON] = "json", [LOG_TEXT] = "text"};
-    enum log_level level;
-    size_t format = 0;
-    while (format < ARRAY_LEN(formats) && strcmp(conf->log_format, formats[format]) != 0)
-        format++;
-    if (!log_level_parse(str_of(conf->log_level), &level))
-        return err_set(err, ERR_INVALID, "log_level '%s': want debug, info, warn or error",
-                       conf->log_level);
-    if (format == ARRAY_LEN(formats))
-        return err_set(err, ERR_INVALID, "log_format '%s': want auto, json or text",
-                       conf->log_format);
-    log_init("ingest", level, (enum log_format)format);
-    return true;
-}
-
 static int ingest_main(int argc, char **argv)
 {
     struct ingest in = {0};
     struct err err = {0};
     log_init("ingest", LOG_INFO, LOG_AUTO);
     if (!conf_load(&ingest_conf_table, &in.conf, argc, argv, NULL, &err) ||
-        !set_up_log(&in.conf, &err))
+        !daemon_start_log("ingest", in.conf.log_level, in.conf.log_format, &err))
         return fail(&in, &err);
     if (!make_app(&in, &err) || !make_workers(&in, &err))
         return fail(&in, &err);

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app.h"
 #include "clock.h"
+#include "daemon.h"
 #include "id.h"
 #include "log.h"
 #include "mem.h"
@@ -20,7 +20,6 @@
 #define HEADER_POOL   8192
 #define ANSWER_MS     5000 /* a request that waits for Kafka must not end as idle before its 503 */
 #define CLIENT_ID_MAX 300
-#define HOST_MAX      256
 /* Of the time to stop, in percent: for requests that wait; the rest is for the end of the process.
  */
 #define DRAIN_PERCENT 80
@@ -103,14 +102,9 @@ static void on_mail(void *ctx)
 static void client_id(const struct ingest_worker *w, char out[CLIENT_ID_MAX])
 {
     const struct ingest_conf *conf = w->opts.conf;
-    char host[HOST_MAX] = "";
-    (void)gethostname(host, sizeof host - 1);
-    if (conf->instance[0])
-        (void)snprintf(out, CLIENT_ID_MAX, "postrider-ingest-%.200s-%d", conf->instance,
-                       w->opts.index);
-    else
-        (void)snprintf(out, CLIENT_ID_MAX, "postrider-ingest-%.200s-%lld-%d", host,
-                       (long long)conf->admin_port, w->opts.index);
+    char instance[DAEMON_INSTANCE_MAX];
+    daemon_instance(conf->instance, conf->admin_port, instance);
+    (void)snprintf(out, CLIENT_ID_MAX, "postrider-ingest-%s-%d", instance, w->opts.index);
 }
 
 static bool make_webhooks(struct ingest_worker *w, struct err *err)

@@ -186,7 +186,8 @@ static int notifier_main(int argc, char **argv)
     log_init("notifier", LOG_INFO, LOG_AUTO);
     notifier_stats_init(&n.stats);
     if (!conf_load(&notifier_conf_table, &n.conf, argc, argv, NULL, &err) ||
-        !notifier_conf_start_log(&n.conf, &err) || !start_app(&n, &err) || !start_parts(&n, &err))
+        !daemon_start_log("notifier", n.conf.log_level, n.conf.log_format, &err) ||
+        !start_app(&n, &err) || !start_parts(&n, &err))
         log_error("notifier cannot start", kv_c("why", err.msg));
     else
         status = app_run(n.app);

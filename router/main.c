@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "app.h"
 #include "log.h"
@@ -13,7 +12,6 @@
 #include "worker.h"
 
 #define WORKERS_MAX   64 /* as in router_conf.def */
-#define INSTANCE_MAX  200
 #define NAME_OF_TOPIC 300
 
 struct router {
@@ -21,7 +19,7 @@ struct router {
     struct metrics *metrics;
     struct app *app;
     struct mailbox *mailbox; /* a worker has stopped */
-    char instance[INSTANCE_MAX];
+    char instance[DAEMON_INSTANCE_MAX];
     char names[TOPICS][NAME_OF_TOPIC];
     struct topics topics;
     struct router_worker *workers[WORKERS_MAX];
@@ -61,18 +59,6 @@ static void on_mail(void *ctx)
         on_stop(r);
     if (all)
         app_quit(r->app, failed ? 1 : 0);
-}
-
-static void name_instance(struct router *r)
-{
-    char host[INSTANCE_MAX - 32] = "localhost";
-    if (*r->conf.instance) {
-        (void)snprintf(r->instance, sizeof r->instance, "%s", r->conf.instance);
-        return;
-    }
-    if (gethostname(host, sizeof host - 1) != 0)
-        log_warn("the host has no name, localhost is taken");
-    (void)snprintf(r->instance, sizeof r->instance, "%s-%lld", host, (long long)r->conf.admin_port);
 }
 
 static void name_topics(struct router *r)
@@ -143,33 +129,15 @@ static int fail(struct router *r, const struct err *err)
     return 1;
 }
 
-static bool set_up_log(const struct router_conf *conf, struct err *err)
-{
-    static const char *const formats[] = {
-        [LOG_AUTO] = "auto", [LOG_JSON] = "json", [LOG_TEXT] = "text"};
-    enum log_level level;
-    size_t format = 0;
-    while (format < ARRAY_LEN(formats) && strcmp(conf->log_format, formats[format]) != 0)
-        format++;
-    if (!log_level_parse(str_of(conf->log_level), &level))
-        return err_set(err, ERR_INVALID, "log_level '%s': want debug, info, warn or error",
-                       conf->log_level);
-    if (format == ARRAY_LEN(formats))
-        return err_set(err, ERR_INVALID, "log_format '%s': want auto, json or text",
-                       conf->log_format);
-    log_init("router", level, (enum log_format)format);
-    return true;
-}
-
 static int router_main(int argc, char **argv)
 {
     struct router *r = xalloc(sizeof *r);
     struct err err = {0};
     log_init("router", LOG_INFO, LOG_AUTO);
     if (!conf_load(&router_conf_table, &r->conf, argc, argv, NULL, &err) ||
-        !set_up_log(&r->conf, &err))
+        !daemon_start_log("router", r->conf.log_level, r->conf.log_format, &err))
         return fail(r, &err);
-    name_instance(r);
+    daemon_instance(r->conf.instance, r->conf.admin_port, r->instance);
     name_topics(r);
     if (!make_app(r, &err) || !make_workers(r, &err))
         return fail(r, &err);

@@ -9,8 +9,9 @@
 #include "log.h"
 #include "stats.h"
 
-/* One that the worker fills, one in the transaction, one between them. */
-#define BATCHES             3
+/* One that is being published, and one that the database has: a third would only wait in line
+ * between them, which makes updates older and nothing faster. */
+#define BATCHES             2
 #define COMMIT_TIMEOUT_MS   30000
 #define DELIVERY_TIMEOUT_MS 4000 /* below the transaction's own timeout of 5 s */
 #define QUEUE_BYTES_MAX     (512 << 20)

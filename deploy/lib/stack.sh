@@ -205,9 +205,13 @@ stack_watch() {
     trap 'stack_watch_end "$watch"' EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
-    . "$STATE/env"
     say "Each line is one event, from webhook to websocket. Ctrl-C ends everything."
-    "$POSTRIDER" watch </dev/null 9>&- &
+    (
+        # The names of `./dev env` alone: some stand there as files, and a secret given twice is refused.
+        for part in "${SECRETS[@]}"; do unset "POSTRIDER_${part^^}"; done
+        . "$STATE/env"
+        exec "$POSTRIDER" watch </dev/null 9>&-
+    ) &
     watch=$!
     while kill -0 "$watch" 2>/dev/null; do
         if [ -z "$(stack_running)" ]; then

@@ -84,6 +84,25 @@ struct send_call send_call_of_account(const struct send_account *account)
     return (struct send_call){account, &nothing, &none, false};
 }
 
+const struct send_error *send_error_find(const struct send_error *rows, size_t n, struct str name,
+                                         int status)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct send_error *e = &rows[i];
+        if ((!e->name || str_eq_c(name, e->name)) && (!e->status || e->status == status))
+            return e;
+    }
+    return NULL;
+}
+
+struct str send_error_name(struct str type)
+{
+    size_t from = type.len;
+    while (from > 0 && type.ptr[from - 1] != '/')
+        from--;
+    return str_skip(type, from);
+}
+
 void judge_by(const struct send_error *row, const struct send_call *call,
               const struct send_reply *reply, struct judgement *out)
 {

@@ -32,6 +32,11 @@ void judge_by(const struct send_error *row, const struct send_call *call,
               const struct send_reply *reply, struct judgement *out);
 
 /* An empty judgement: nothing said about the pace. */
+/* The first of `n` rows of this name and status; NULL: none. */
+const struct send_error *send_error_find(const struct send_error *rows, size_t n, struct str name,
+                                         int status);
+/* What follows the last slash: the name in a problem's `type`, which is a path or a URL. */
+struct str send_error_name(struct str type);
 struct judgement judgement_none(void);
 /* The provider's words for the log: shortened, and hidden where they repeat the token. */
 struct str send_words(struct arena *a, const struct send_account *account, struct str words);

@@ -108,32 +108,14 @@ static const struct send_error errors[] = {
     {NULL, 503, AGAIN, NULL},
 };
 
-static struct str error_name(struct str type)
-{
-    size_t from = type.len;
-    while (from > 0 && type.ptr[from - 1] != '/')
-        from--;
-    return str_skip(type, from);
-}
-
-static const struct send_error *find_error(struct str name, int status)
-{
-    for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
-        const struct send_error *e = &errors[i];
-        if ((!e->name || str_eq_c(name, e->name)) && (!e->status || e->status == status))
-            return e;
-    }
-    return NULL;
-}
-
 void unipile_judge_error(struct arena *a, const struct send_call *call,
                          const struct send_reply *reply, const struct json *root,
                          struct judgement *out)
 {
-    struct str name = error_name(json_text(a, json_get(root, "type")));
+    struct str name = send_error_name(json_text(a, json_get(root, "type")));
     struct str title = json_text(a, json_get(root, "title"));
     struct str detail = json_text(a, json_get(root, "detail"));
-    const struct send_error *e = find_error(name, reply->status);
+    const struct send_error *e = send_error_find(errors, ARRAY_LEN(errors), name, reply->status);
     if (name.len)
         out->code = send_words(a, call->account, name);
     out->detail = send_words(a, call->account, detail.len ? detail : title);

@@ -98,24 +98,6 @@ static void judge_wait(const struct send_reply *reply, struct judgement *out)
 
 /* --- errors ----------------------------------------------------------------------------------- */
 
-static struct str last_word(struct str type)
-{
-    size_t from = type.len;
-    while (from > 0 && type.ptr[from - 1] != '/')
-        from--;
-    return str_skip(type, from);
-}
-
-static const struct send_error *find_error(struct str name, int status)
-{
-    for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
-        const struct send_error *e = &errors[i];
-        if ((!e->name || str_eq_c(name, e->name)) && (!e->status || e->status == status))
-            return e;
-    }
-    return NULL;
-}
-
 /* What the error says: of the problem itself, else of the first of its errors. */
 static struct str error_text(struct arena *a, const struct json *root, const struct json *first)
 {
@@ -139,13 +121,13 @@ void x_judge_error(struct arena *a, const struct send_call *call, const struct s
     if (!type.len)
         type = field_id(a, first, "type");
     // about:blank is a type that says nothing.
-    struct str name = str_starts(type, STR("about:")) ? STR_NONE : last_word(type);
+    struct str name = str_starts(type, STR("about:")) ? STR_NONE : send_error_name(type);
     int64_t told = 0;
     int status = reply->status;
     if (send_reply_is_ok(reply) && json_i64(json_get(first, "status"), &told) && told >= 300 &&
         told < 600)
         status = (int)told; // an error in a 200
-    const struct send_error *e = find_error(name, status);
+    const struct send_error *e = send_error_find(errors, ARRAY_LEN(errors), name, status);
     out->code = name.len ? send_words(a, call->account, name) : str_fmt(a, "%d", status);
     out->detail = send_words(a, call->account, error_text(a, root, first));
     if (e) {

@@ -134,9 +134,8 @@ static void note_offset(struct batch *b, const struct record *rec)
         i++;
     if (i == b->n_offsets) {
         const char *topic = str_c(b->arena, str_of(rec->topic));
-        b->starts[i] =
+        b->offsets[b->n_offsets++] =
             (struct partition){.topic = topic, .partition = rec->partition, .offset = rec->offset};
-        b->offsets[b->n_offsets++] = b->starts[i];
     }
     b->offsets[i].offset = rec->offset + 1;
 }
@@ -146,7 +145,6 @@ bool router_batch_decode(struct batch *b, struct codec *codec, const struct topi
 {
     b->items = ARENA_ARRAY(b->arena, struct item, n);
     b->offsets = ARENA_ARRAY(b->arena, struct partition, n);
-    b->starts = ARENA_ARRAY(b->arena, struct partition, n);
     for (size_t i = 0; i < n; i++) {
         if (!recs[i].handle) // its partition was taken away meanwhile
             continue;

@@ -84,8 +84,7 @@ struct batch {
     size_t n_outgoing;
     struct partition *offsets; /* next to read, per partition */
     size_t n_offsets;
-    struct partition *starts; /* where the batch began, per partition */
-    struct batch *next;       /* in a queue */
+    struct batch *next; /* in a queue */
 };
 
 #define BATCH_ARENA_MAX  (1u << 30) /* PROVIDER_ARENA_MAX of the records that a batch may hold */

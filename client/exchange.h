@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* An adapter's exchange with its provider's API, for real: build, HTTPS, judge; through all steps of an
+ * upload; and the list, the check and the webhook of an account. The one place where an adapter's pure
+ * side meets fetch. Who calls names what is to be done and gets a judgement; secrets are wiped before
+ * on_done returns. Loop thread. */
+#include "fetch.h"
+#include "outgoing.h"
+#include "provider.h"
+
+struct exchange;
+
+/* Opens what a message's media names (send_media.file, or a URL that we have to fetch ourselves). */
+struct exchange_files {
+    /* Bytes of `file` from `from` on. `source` must stay until close. */
+    bool (*open)(void *ctx, struct str file, int64_t from, int64_t length, struct fetch_source *source,
+                 struct err *err);
+    void (*close)(void *ctx, struct fetch_source *source);
+    void *ctx;
+};
+
+struct exchange_opts {
+    struct fetch *fetch;
+    const struct exchange_files *files; /* NULL: no message has files */
+    int64_t timeout_ms;                 /* of each request */
+    size_t answer_max_bytes;
+};
+
+struct exchange_done {
+    struct judgement judgement;
+    struct found_accounts accounts; /* discover */
+    struct webhook_found webhook;
+    int status;           /* of the last answer; 0: none */
+    int64_t called_at_ms; /* wall time at which the last request was handed to the network; 0: none was */
+    bool was_called;      /* a final request left, or may have left, for the provider */
+};
+
+/* on_done comes once, from the loop; `d` and all in it live until it returns. `account`, `message` must
+ * live until then. may_start: as fetch_request.may_start, asked before the final request. The exchange
+ * frees itself after on_done. NULL: err (ERR_INVALID: the adapter cannot send this, with the reason). */
+struct exchange *exchange_send(const struct exchange_opts *o, const struct provider *p,
+                               const struct send_account *account, const struct send_message *message,
+                               unsigned attempt, bool (*may_start)(void *ctx),
+                               void (*on_done)(void *ctx, const struct exchange_done *d), void *ctx,
+                               struct err *err);
+/* `cursor` absent: the first page. */
+struct exchange *exchange_discover(const struct exchange_opts *o, const struct provider *p,
+                                   enum discover_what what, const struct send_account *account,
+                                   struct str cursor,
+                                   void (*on_done)(void *ctx, const struct exchange_done *d), void *ctx,
+                                   struct err *err);
+struct exchange *exchange_webhook(const struct exchange_opts *o, const struct provider *p,
+                                  const struct webhook_ask *ask, const struct send_account *account,
+                                  void (*on_done)(void *ctx, const struct exchange_done *d), void *ctx,
+                                  struct err *err);
+/* on_done comes as for a request that failed in its phase. */
+void exchange_cancel(struct exchange *x);

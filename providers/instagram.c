@@ -197,4 +197,5 @@ const struct provider instagram_provider = {
     .build = instagram_build,
     .judge = messenger_judge,
     .discover = &instagram_discover,
+    .webhook = &instagram_webhook,
 };

@@ -261,4 +261,5 @@ const struct provider messenger_provider = {
     .build = messenger_build,
     .judge = messenger_judge,
     .discover = &messenger_discover,
+    .webhook = &messenger_webhook,
 };

@@ -285,8 +285,10 @@ struct webhook_ask {
     enum webhook_what what;
     size_t part;       /* of n_parts: UniPile has a webhook for each source */
     struct str url;    /* ours, without a secret in it */
-    struct str secret; /* what proves the deliveries; absent where an app secret does */
-    struct str id;     /* validate: what was found */
+    struct str secret; /* what proves the deliveries; of an app's part the verify token, absent
+                        * where there is none */
+    struct str id;     /* validate, and an account's part: what was found of the app's part */
+    struct str app_id; /* ours at the provider; absent: it is not needed (all but Meta) */
 };
 struct webhook_found {
     bool is_there, is_working; /* it delivers to url; and the provider has no complaint */
@@ -294,8 +296,8 @@ struct webhook_found {
     struct str complaint;      /* the provider's words about the last failure; absent: none */
 };
 
-/* The account's token is what the provider wants for this: X the app's own, others as for sending.
- */
+/* Of the parts the first n_app_parts are the app's: made once for all accounts, and account.token
+ * is then the app's own. Those that follow are each account's, by the token that it sends with. */
 struct send_webhook {
     size_t n_parts;
     bool (*build)(struct arena *a, const struct webhook_ask *ask,
@@ -303,6 +305,7 @@ struct send_webhook {
     /* As send_discover.read. */
     bool (*read)(struct arena *a, const struct webhook_ask *ask, const struct send_account *account,
                  const struct send_reply *reply, struct webhook_found *out, struct judgement *why);
+    size_t n_app_parts;
 };
 
 /* --- for the adapters ------------------------------------------------------------------------- */

@@ -159,4 +159,4 @@ static bool webhook_read(struct arena *a, const struct webhook_ask *ask,
     return true;
 }
 
-const struct send_webhook telegram_webhook = {1, webhook_build, webhook_read};
+const struct send_webhook telegram_webhook = {1, webhook_build, webhook_read, 0};

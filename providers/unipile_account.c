@@ -248,4 +248,4 @@ static bool webhook_read(struct arena *a, const struct webhook_ask *ask,
     return true;
 }
 
-const struct send_webhook unipile_webhook = {ARRAY_LEN(sources), webhook_build, webhook_read};
+const struct send_webhook unipile_webhook = {ARRAY_LEN(sources), webhook_build, webhook_read, 0};

@@ -131,4 +131,5 @@ const struct provider whatsapp_provider = {
     .build = whatsapp_build,
     .judge = whatsapp_judge,
     .discover = &whatsapp_discover,
+    .webhook = &whatsapp_webhook,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The user behind a token, and the app's webhook. A token is one user's: the list has one account.
- * The webhook is the app's, so its calls take the app's own token. */
+ * The webhook is the app's, so its calls take the app's own token; who is subscribed, the user's.
+ */
 #include "fields.h"
 #include "x_send.h"
 
@@ -71,6 +72,9 @@ const struct send_discover x_discover = {discover_build, discover_read};
 
 /* --- the webhook ------------------------------------------------------------------------------ */
 
+/* The webhook is the app's; each user is subscribed to it, by his own token. */
+enum { PART_WEBHOOK, PART_SUBSCRIPTION, PARTS };
+
 static bool is_webhook_address(struct str url)
 {
     struct str host = str_skip(url, STR("https://").len), rest;
@@ -78,12 +82,10 @@ static bool is_webhook_address(struct str url)
     return str_starts(url, STR("https://")) && host.len && !str_cut(host, ':', &host, &rest);
 }
 
-static bool webhook_build(struct arena *a, const struct webhook_ask *ask,
-                          const struct send_account *account, struct send_request *out,
-                          struct err *err)
+static bool app_build(struct arena *a, const struct webhook_ask *ask,
+                      const struct send_account *account, struct send_request *out, struct err *err)
 {
     struct send_json j;
-    *out = (struct send_request){0};
     switch (ask->what) {
     case WEBHOOK_CREATE:
         if (!is_webhook_address(ask->url))
@@ -104,6 +106,36 @@ static bool webhook_build(struct arena *a, const struct webhook_ask *ask,
     return err_set(err, ERR_FAULT, "nothing to do with a webhook: %d", (int)ask->what);
 }
 
+static bool subscription_build(struct arena *a, const struct webhook_ask *ask,
+                               const struct send_account *account, struct send_request *out,
+                               struct err *err)
+{
+    if (ask->what == WEBHOOK_VALIDATE)
+        return err_set(err, ERR_INVALID, "X validates the webhook, not who is subscribed to it");
+    if (!is_integer(ask->id))
+        return err_set(err, ERR_INVALID, "which of X's webhooks? its id is a number");
+    struct str path =
+        str_fmt(a, "/account_activity/webhooks/%.*s/subscriptions/all", STR_ARG(ask->id));
+    if (ask->what == WEBHOOK_CHECK)
+        return x_request(a, account, METHOD_GET, path, out, err);
+    if (!x_request(a, account, METHOD_POST, path, out, err))
+        return false;
+    struct send_json j;
+    send_json_begin(&j);
+    return send_json_end(&j, a, out, err);
+}
+
+static bool webhook_build(struct arena *a, const struct webhook_ask *ask,
+                          const struct send_account *account, struct send_request *out,
+                          struct err *err)
+{
+    *out = (struct send_request){0};
+    if (ask->part >= PARTS)
+        return err_set(err, ERR_INVALID, "X has no webhook number %zu", ask->part);
+    return ask->part == PART_WEBHOOK ? app_build(a, ask, account, out, err)
+                                     : subscription_build(a, ask, account, out, err);
+}
+
 static struct webhook_found read_webhook(struct arena *a, const struct json *v)
 {
     bool is_valid = json_truthy(json_get(v, "valid"));
@@ -115,12 +147,11 @@ static struct webhook_found read_webhook(struct arena *a, const struct json *v)
     };
 }
 
-static bool webhook_read(struct arena *a, const struct webhook_ask *ask,
-                         const struct send_account *account, const struct send_reply *reply,
-                         struct webhook_found *out, struct judgement *why)
+static bool app_read(struct arena *a, const struct webhook_ask *ask,
+                     const struct send_account *account, const struct send_reply *reply,
+                     struct webhook_found *out, struct judgement *why)
 {
     const struct json *root = NULL;
-    *out = (struct webhook_found){0};
     // No webhooks at all: {"meta": {"result_count": 0}}.
     if (ask->what == WEBHOOK_CHECK && reply->fault == REPLY_WHOLE && send_reply_is_ok(reply)) {
         root = send_reply_json(a, reply);
@@ -147,4 +178,23 @@ static bool webhook_read(struct arena *a, const struct webhook_ask *ask,
     return true;
 }
 
-const struct send_webhook x_webhook = {1, webhook_build, webhook_read};
+static bool webhook_read(struct arena *a, const struct webhook_ask *ask,
+                         const struct send_account *account, const struct send_reply *reply,
+                         struct webhook_found *out, struct judgement *why)
+{
+    *out = (struct webhook_found){0};
+    if (ask->part == PART_WEBHOOK)
+        return app_read(a, ask, account, reply, out, why);
+    const struct json *root = NULL;
+    if (!read_data(a, account, reply, &root, why))
+        return false;
+    out->is_there = json_truthy(json_get(json_get(root, "data"), "subscribed"));
+    out->is_working = out->is_there;
+    if (ask->what == WEBHOOK_CREATE && !out->is_there) {
+        judge_as_wrong(why, OUTCOME_PERMANENT, BAD_ANSWER);
+        return false;
+    }
+    return true;
+}
+
+const struct send_webhook x_webhook = {PARTS, webhook_build, webhook_read, PART_WEBHOOK + 1};

@@ -161,6 +161,7 @@ static inline void case_webhook(struct arena *a, const struct json *v, struct se
         .url = json_text(a, json_get(v, "url")),
         .secret = json_text(a, json_get(v, "secret")),
         .id = json_text(a, json_get(v, "id")),
+        .app_id = json_text(a, json_get(v, "app_id")),
     };
 }
 

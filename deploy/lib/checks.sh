@@ -115,7 +115,7 @@ check_bench() {
         [ -x "$file" ] || continue
         need_build
         need_services
-        need wrk python3 python3-venv
+        need "${PACKAGES_BENCH[@]}"
         need_python
         preset_build release
         export PYTHON POSTRIDER_PROGRAM=$POSTRIDER POSTRIDER_CACHE_DIR=$CACHE

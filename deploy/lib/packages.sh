@@ -9,6 +9,7 @@ PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config git ca-certificates c
 PACKAGES_RUN=(postgresql-15 kcat procps)
 PACKAGES_TEST=(clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev binutils shellcheck
     python3 python3-venv)
+PACKAGES_BENCH=(wrk valgrind python3 python3-venv)
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then

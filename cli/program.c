@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "api_main.h"
 #include "ingest_main.h"
 #include "log.h"
 #include "mem.h"
@@ -12,7 +13,7 @@
 #include "simulator_main.h"
 
 const struct daemon *const program_daemons[] = {&ingest_daemon, &router_daemon, &notifier_daemon,
-                                                NULL};
+                                                &api_daemon, NULL};
 
 #define WORD_MAX 32
 

@@ -5,7 +5,7 @@
 
 PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config git ca-certificates curl
     librdkafka-dev libavro-dev libpq-dev libmicrohttpd-dev libcjson-dev libuv1-dev libssl-dev
-    libcurl4-openssl-dev libjwt-dev libwslay-dev libsodium-dev libcmocka-dev)
+    libcurl4-openssl-dev libjwt-dev libwslay-dev libsodium-dev libcmocka-dev python3-yaml)
 PACKAGES_RUN=(postgresql-15 kcat procps)
 PACKAGES_TEST=(clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev binutils shellcheck
     python3 python3-venv)

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The parts of one thread of the api, as handlers use them. worker.c makes and ends them. Constant after
+ * start, loop thread, unless said. */
+#include <uv.h>
+
+#include "api_conf.h"
+#include "metric.h"
+
+struct api_rates;
+struct api_spec;
+struct fetch;
+struct pg_pool;
+struct producer;
+
+struct api {
+    const struct api_conf *conf;
+    const struct api_spec *spec; /* any thread */
+    struct metrics *metrics;     /* any thread */
+    struct api_rates *rates;     /* any thread */
+    uv_loop_t *loop;
+    struct pg_pool *pool;
+    struct producer *producer;
+    struct fetch *fetch;
+    int index; /* of the thread */
+};

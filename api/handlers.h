@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The tables of handlers, one for each area of schemas/openapi.yaml, in the file of that area. */
+#include "call.h"
+
+extern const struct api_handler api_identity_handlers[];
+
+/* All of them; NULL ends. */
+extern const struct api_handler *const api_handler_tables[];

@@ -42,7 +42,7 @@ rule_headers() {
         -I. -Icommon -Iproviders -Ischemas -Itests) part
     for part in "${PARTS[@]}"; do [ ! -d "$part" ] || flags+=("-I$part" "-I$part/include"); done
     # shellcheck disable=SC2207
-    flags+=($(pkg-config --cflags rdkafka avro-c libpq libmicrohttpd libcjson libuv libcrypto libcurl libjwt))
+    flags+=($(pkg-config --cflags rdkafka avro-c libpq libmicrohttpd libcjson libuv libcrypto libcurl libjwt libsodium))
     local failed=0
     # shellcheck disable=SC2016 # the inner shell expands these
     files '*.h' | grep -v '^tests/test.h$' |

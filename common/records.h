@@ -59,7 +59,8 @@ struct result {
     /* RESULT_SEND */
     struct str message_id, outcome, external_message_id, error_code, error_message;
     int64_t attempt;
-    int64_t retry_at_ms; /* 0: none */
+    int64_t retry_at_ms;     /* 0: none */
+    struct str conversation; /* the provider's id of where it went; absent: not told */
     /* RESULT_OBJECT_CHANGED */
     struct str object_kind, object_id;
 };

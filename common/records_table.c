@@ -47,6 +47,7 @@ static const struct field send_result_fields[] = {
     ROW(result, error_code, "error_code", FIELD_OPTIONAL),
     ROW(result, error_message, "error_message", FIELD_OPTIONAL),
     ROW(result, retry_at_ms, "retry_at", FIELD_OPTIONAL_LONG),
+    ROW(result, conversation, "conversation", FIELD_OPTIONAL),
 };
 
 static const struct field object_changed_fields[] = {

@@ -55,7 +55,7 @@ static void our_schemas_have_the_fingerprints_that_other_clients_compute(void **
     (void)state;
     static const uint64_t expected[RECORD_TYPES] = {
         [RECORD_WEBHOOK_EVENT] = 0xd1f84a2159af5409, [RECORD_SEND_COMMAND] = 0xf393f634b4c592e1,
-        [RECORD_RESULT] = 0x03c928c80ea04ab4,        [RECORD_UPDATE] = 0x41fdd1302b47ced4,
+        [RECORD_RESULT] = 0x82f5e8655bd7ff45,        [RECORD_UPDATE] = 0x41fdd1302b47ced4,
         [RECORD_QUARANTINED] = 0xb1c73b485921df0a,
     };
     for (int t = 0; t < RECORD_TYPES; t++) {
@@ -212,7 +212,8 @@ static void a_result_is_of_either_kind(void **state)
                           .outcome = STR("retry"),
                           .error_code = STR("429"),
                           .attempt = 2,
-                          .retry_at_ms = 77};
+                          .retry_at_ms = 77,
+                          .conversation = STR("thread")};
     struct result changed = {.kind = RESULT_OBJECT_CHANGED,
                              .tenant_id = STR("t2"),
                              .at_ms = 10,
@@ -231,6 +232,7 @@ static void a_result_is_of_either_kind(void **state)
         assert_str(got.object_id, STR_NONE);
         assert_int_equal(got.attempt, 2);
         assert_int_equal(got.retry_at_ms, 77);
+        assert_str(got.conversation, sent.conversation);
         assert_int_equal(got.at_ms, 9);
 
         buf_clear(&f->out);

@@ -48,6 +48,7 @@ struct send_command {
     struct str tenant_id, message_id, channel_id, conversation_id, provider;
     int64_t attempt;
     int64_t created_at_ms;
+    int64_t priority; /* 0: a reply, it goes first; 1: of a bulk, it waits behind replies */
 };
 
 /* results: what a send came to, or that an object changed and its update is to be published. */

@@ -32,6 +32,7 @@ static const struct field send_command_fields[] = {
     ROW(send_command, provider, "provider", FIELD_STRING),
     ROW(send_command, attempt, "attempt", FIELD_INT),
     ROW(send_command, created_at_ms, "created_at", FIELD_LONG),
+    ROW(send_command, priority, "priority", FIELD_INT),
 };
 
 static const struct field result_fields[] = {

@@ -54,7 +54,7 @@ static void our_schemas_have_the_fingerprints_that_other_clients_compute(void **
 {
     (void)state;
     static const uint64_t expected[RECORD_TYPES] = {
-        [RECORD_WEBHOOK_EVENT] = 0xd1f84a2159af5409, [RECORD_SEND_COMMAND] = 0xf393f634b4c592e1,
+        [RECORD_WEBHOOK_EVENT] = 0xd1f84a2159af5409, [RECORD_SEND_COMMAND] = 0x4dfeb8aed74b79f2,
         [RECORD_RESULT] = 0x82f5e8655bd7ff45,        [RECORD_UPDATE] = 0x41fdd1302b47ced4,
         [RECORD_QUARANTINED] = 0xb1c73b485921df0a,
     };
@@ -186,7 +186,8 @@ static void a_send_command_comes_back_as_it_was(void **state)
                                         .conversation_id = STR("co"),
                                         .provider = STR("x"),
                                         .attempt = 3,
-                                        .created_at_ms = 5};
+                                        .created_at_ms = 5,
+                                        .priority = 1};
     assert_true(encode_send_command(f->codec, &v, &f->out, &f->err));
     assert_true(decode_send_command(f->codec, f->arena, buf_str(&f->out), &got, &f->err));
     assert_str(got.tenant_id, v.tenant_id);
@@ -196,6 +197,7 @@ static void a_send_command_comes_back_as_it_was(void **state)
     assert_str(got.provider, v.provider);
     assert_int_equal(got.attempt, 3);
     assert_int_equal(got.created_at_ms, 5);
+    assert_int_equal(got.priority, 1);
 
     v.attempt = (int64_t)INT32_MAX + 1;
     assert_false(encode_send_command(f->codec, &v, &f->out, &f->err));

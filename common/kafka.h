@@ -101,7 +101,7 @@ struct consumer_opts {
     const char *group;         /* NULL: no group, consumer_assign decides */
     const char *instance_id;   /* group.instance.id; NULL: dynamic membership */
     const char *assignor;      /* "range", "roundrobin", "cooperative-sticky" */
-    const char *const *topics; /* to subscribe, n_topics; with a group */
+    const char *const *topics; /* to subscribe, n_topics; with a group. None: it does not join */
     size_t n_topics;
     bool read_committed;
     int64_t fetch_wait_ms;
@@ -168,6 +168,9 @@ int64_t consumer_lag(struct consumer *c);
  * transaction markers and aborted records too; before anything was read, where consumer_assign
  * began. -1: not assigned. */
 int64_t consumer_position(const struct consumer *c, const char *topic, int32_t partition);
+/* The position that the group of `c` has committed; -1: none. blocks up to `timeout_ms`. */
+bool consumer_committed(struct consumer *c, const char *topic, int32_t partition, int64_t *offset,
+                        int64_t timeout_ms, struct err *err) NODISCARD;
 
 /* --- transactions --------------------------------------------------------------------------- */
 /* begin, send..., commit with the consumer's offsets: what was sent and the positions become

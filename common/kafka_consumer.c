@@ -184,7 +184,8 @@ static bool open_handle(struct consumer *c, struct err *err)
     rd_kafka_poll_set_consumer(rk);
     c->queue = rd_kafka_queue_get_consumer(rk);
     kafka_wake_watch(c->queue, c->wake_fd);
-    return !c->has_group || subscribe(c, err);
+    // With no topics it only asks about its group.
+    return !c->has_group || c->opts.n_topics == 0 || subscribe(c, err);
 }
 
 static void close_queue(struct consumer *c)

@@ -180,3 +180,16 @@ int64_t consumer_position(const struct consumer *c, const char *topic, int32_t p
     const rd_kafka_topic_partition_t *at = consumer_place(c, topic, partition);
     return at ? at->offset : -1;
 }
+
+bool consumer_committed(struct consumer *c, const char *topic, int32_t partition, int64_t *offset,
+                        int64_t timeout_ms, struct err *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic, partition);
+    rd_kafka_resp_err_t code = rd_kafka_committed(c->rk, list, (int)timeout_ms);
+    if (!code)
+        code = kafka_list_error(list);
+    *offset = list->elems[0].offset >= 0 ? list->elems[0].offset : -1;
+    rd_kafka_topic_partition_list_destroy(list);
+    return !code || kafka_fail(err, c->rk, code, "read a committed position");
+}

@@ -107,6 +107,17 @@ class Topics:
         assert done and done[0][0] is None, f"not produced: {done}"
         return done[0][1].partition(), done[0][1].offset()
 
+    def produce_many(self, topic, values, partition):
+        """All of them, acknowledged."""
+        failed = []
+        producer = Producer({"bootstrap.servers": self._brokers, "log_level": 0})
+        for value in values:
+            producer.produce(
+                self.name(topic), value, partition=partition,
+                on_delivery=lambda error, _: error and failed.append(error),
+            )  # fmt: skip
+        assert producer.flush(60) == 0 and not failed, failed[:3]
+
     def lag(self, group, topic):
         """Records that the group has not committed, over all partitions."""
         consumer = Consumer({"bootstrap.servers": self._brokers, "group.id": group, "log_level": 0})

@@ -52,48 +52,25 @@ static bool read_connect(struct connect *c, struct arena *a, const struct cli_co
 }
 
 /* The row that has the account already decides: ours is connected again, another's is refused. */
-static bool insert_channel(struct pg *pg, struct connect *c, struct err *err)
+static bool call_connect(struct pg *pg, struct connect *c, struct err *err)
 {
-    const char *const lock[] = {c->provider->name, c->account};
-    const char *const row[] = {c->id,       c->tenant, c->provider->name, c->account, c->type,
-                               c->platform, c->name};
-    if (!database_do(pg, "SELECT account_lock($1, $2)", lock, 2, err))
-        return false;
-    auto_result r = database_query(
-        pg,
-        "INSERT INTO channels_account AS c (id, tenant_id, provider, external_account_id, "
-        "account_type, platform, name) VALUES ($1::uuid, $2::uuid, $3, $4, $5, $6, $7) "
-        "ON CONFLICT (provider, external_account_id) DO UPDATE SET account_type = "
-        "excluded.account_type, platform = excluded.platform, name = coalesce(excluded.name, "
-        "c.name), status = CASE c.status WHEN 'disconnected' THEN 'ok' ELSE c.status END, "
-        "rev = c.rev + 1 WHERE c.tenant_id = excluded.tenant_id RETURNING c.id",
-        row, 7, err);
-    if (!r)
-        return false;
-    if (pg_rows(r) == 0)
+    const char *const values[] = {c->tenant,   c->id,  c->provider->name, c->account, c->type,
+                                  c->platform, c->name};
+    auto_result r = database_query(pg,
+                                   "SELECT channel_connect($1::uuid, $2::uuid, $3, $4, $5, $6, $7, "
+                                   "NULL, NULL, NULL, NULL, NULL)",
+                                   values, 7, err);
+    if (!r && strcmp(pg_sqlstate(pg), "23505") == 0)
         return err_set(
             err, ERR_CONFLICT,
             "the %s account %s is connected to another tenant already: an account belongs to "
             "one tenant",
             c->provider->name, c->account);
+    if (!r)
+        return false;
     struct str id = pg_text(r, 0, 0);
     (void)snprintf(c->id, sizeof c->id, "%.*s", STR_ARG(id));
     return true;
-}
-
-/* What waits for this account is asked for again, and clients are to hear of the channel. A record
- * that names a tenant waits for that tenant's connection only. */
-static bool insert_outbox(struct pg *pg, const struct connect *c, struct err *err)
-{
-    const char *const values[] = {c->tenant, c->id, c->provider->name, c->account};
-    return database_do(pg,
-                       "INSERT INTO outbox (tenant_id, id, object_kind, object_id) "
-                       "SELECT $1::uuid, gen_random_uuid(), 'channel', $2::uuid UNION ALL "
-                       "SELECT $1::uuid, gen_random_uuid(), 'quarantine', q.id FROM quarantine q "
-                       "WHERE q.provider = $3 AND q.account = $4 AND q.reason = 'unknown_account' "
-                       "AND q.replayed_at IS NULL AND q.dropped_at IS NULL "
-                       "AND (q.tenant_id IS NULL OR q.tenant_id = $1::uuid)",
-                       values, 4, err);
 }
 
 static bool check_tenant(struct pg *pg, const char *tenant, struct err *err)
@@ -108,13 +85,7 @@ static bool check_tenant(struct pg *pg, const char *tenant, struct err *err)
 
 static bool connect_channel(struct pg *pg, struct connect *c, struct err *err)
 {
-    struct err ignored;
-    bool ok = database_do(pg, "BEGIN", NULL, 0, err) && check_tenant(pg, c->tenant, err) &&
-              insert_channel(pg, c, err) && insert_outbox(pg, c, err) &&
-              database_do(pg, "COMMIT", NULL, 0, err);
-    if (!ok)
-        (void)pg_rollback(pg, &ignored);
-    return ok;
+    return check_tenant(pg, c->tenant, err) && call_connect(pg, c, err);
 }
 
 static int print_channel(const struct connect *c, bool json)
@@ -189,17 +160,10 @@ int channel_list_run(const struct cli_conf *conf, int argc, char **argv)
 
 static bool disconnect(struct pg *pg, const char *id, struct err *err)
 {
-    auto_result r = database_query(
-        pg,
-        "WITH c AS (UPDATE channels_account SET status = 'disconnected', rev = rev + 1 "
-        "WHERE id = $1::uuid AND status <> 'disconnected' RETURNING tenant_id, id), "
-        "o AS (INSERT INTO outbox (tenant_id, id, object_kind, object_id) "
-        "SELECT tenant_id, gen_random_uuid(), 'channel', id FROM c) "
-        "SELECT 1 FROM channels_account WHERE id = $1::uuid",
-        &id, 1, err);
+    auto_result r = database_query(pg, "SELECT channel_disconnect($1::uuid)", &id, 1, err);
     if (!r)
         return false;
-    return pg_rows(r) == 1 ||
+    return !pg_null(r, 0, 0) ||
            err_set(err, ERR_ABSENT, "there is no channel %s: see `postrider channel list`", id);
 }
 

@@ -29,7 +29,7 @@ struct pg_result *database_query(struct pg *pg, const char *sql, const char *con
         params[i].value = values[i];
     struct pg_result *r = pg_exec(pg, sql, params, n, err);
     // The one mistake that everybody makes once.
-    if (!r && strcmp(pg_sqlstate(pg), "42P01") == 0)
+    if (!r && (strcmp(pg_sqlstate(pg), "42P01") == 0 || strcmp(pg_sqlstate(pg), "42883") == 0))
         err_wrap(err, "run `postrider migrate` first");
     return r;
 }

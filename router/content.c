@@ -129,12 +129,12 @@ static void fill_attachments(struct arena *a, const struct event *ev, struct mes
 {
     if (!ev->n_parts)
         return;
-    out->attachments = ARENA_ARRAY(a, struct attachment, ev->n_parts);
+    out->attachments = ARENA_ARRAY(a, struct object_attachment, ev->n_parts);
     for (size_t i = 0; i < ev->n_parts; i++) {
         const struct part *p = &ev->parts[i];
         if (str_eq_c(p->type, "text") && !p->url.len && !p->provider_ref.len)
             continue;
-        out->attachments[out->n_attachments++] = (struct attachment){
+        out->attachments[out->n_attachments++] = (struct object_attachment){
             .type = p->type,
             .url = p->url,
             .provider_ref = p->provider_ref,

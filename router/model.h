@@ -3,6 +3,7 @@
 /* What one batch touches, in memory: the objects as the database has them, then as the batch's
  * events make them. Everything lives in the batch's arena. Times are milliseconds since 1970, 0:
  * none. */
+#include "object.h"
 #include "provider.h"
 #include "table.h"
 
@@ -27,7 +28,7 @@ struct channel {
 struct conversation {
     struct channel *channel;
     struct str id, external_id, alias, name, contact_id, contact_name;
-    struct str status, assigned_to, last_message_id, last_message_ext;
+    struct str status, assigned_to, labels, last_message_id, last_message_ext;
     int64_t name_at_ms, contact_at_ms, last_message_at_ms, last_inbound_at_ms;
     int64_t agent_read_at_ms, delivered_up_to_ms, read_up_to_ms, created_at_ms;
     int64_t unread, rev;
@@ -41,21 +42,18 @@ struct conversation {
     struct conversation *next;
 };
 
-struct attachment {
-    struct str type, url, provider_ref, mime, name, text, extra;
-    int64_t size_bytes;
-};
-
 struct message {
     struct channel *channel;
     struct conversation *conversation; /* NULL: not in memory (an event that named none) */
     struct str conversation_id;
     struct str id, external_id, client_ref, direction, status, kind, body, content, reply_to;
     struct str sender_id, sender_name, source_key, edit_key, error_code, error_message;
+    struct str created_by;       /* who had it sent, by the api */
     struct str attachments_json; /* as stored; absent: see attachments */
-    struct attachment *attachments;
+    struct object_attachment *attachments;
     int64_t n_attachments, attempt, seq;
     int64_t provider_at_ms, stored_at_ms, edited_at_ms, deleted_at_ms, next_attempt_at_ms, rev;
+    int64_t send_at_ms;
     bool is_new, changed;
     bool text_changed;    /* more than its status is to be written */
     bool content_changed; /* its attachments too */

@@ -211,6 +211,7 @@ static void take_conversations(struct batch *b, const struct pg_result *r)
         c->contact_name = router_store_text(b, r, i, col++);
         c->status = router_store_text(b, r, i, col++);
         c->assigned_to = router_store_text(b, r, i, col++);
+        c->labels = router_store_text(b, r, i, col++);
         c->last_message_id = router_store_text(b, r, i, col++);
         c->last_message_ext = router_store_text(b, r, i, col++);
         c->is_group = str_eq_c(pg_text(r, i, col++), "t");
@@ -266,6 +267,8 @@ static void read_message(struct batch *b, struct message *m, const struct pg_res
     m->edited_at_ms = pg_i64(r, i, col++);
     m->deleted_at_ms = pg_i64(r, i, col++);
     m->next_attempt_at_ms = pg_i64(r, i, col++);
+    m->send_at_ms = pg_i64(r, i, col++);
+    m->created_by = router_store_text(b, r, i, col++);
     m->rev = pg_i64(r, i, col++);
     m->attachments_json = router_store_text(b, r, i, col);
 }

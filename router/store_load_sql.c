@@ -3,15 +3,15 @@
 
 #include "store_sql.h"
 
-#define MESSAGE_COLUMNS                                                                                                                                                                                           \
-    "m.channel_id, m.id, m.external_message_id, m.conversation_id, m.client_ref, m.direction, m.status, m.kind, "                                                                                                 \
-    "m.body, m.content::text, m.reply_to, m.sender_id, m.sender_name, m.source_key, m.edit_key, m.error_code, "                                                                                                   \
-    "m.error_message, m.attachment_count, m.attempt, m.conversation_seq, " MS("m.provider_at") ", " MS(                                                                                                           \
-        "m.stored_at") ", " MS("m.edited_at") ", " MS("m.deleted_at") ", " MS("m.next_attempt_at") ", m.rev, "                                                                                                    \
-                                                                                                   "CASE WHEN m.attachment_count > 0 THEN (SELECT jsonb_agg(jsonb_build_object('type', a.type, 'url', a.url, "    \
-                                                                                                   "'provider_ref', a.provider_ref, 'mime', a.mime, 'name', a.name, 'size_bytes', a.size_bytes, 'text', a.text, " \
-                                                                                                   "'extra', a.extra) ORDER BY a.position)::text FROM attachments a "                                             \
-                                                                                                   "WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id) END"
+#define MESSAGE_COLUMNS                                                                                                                                                                                         \
+    "m.channel_id, m.id, m.external_message_id, m.conversation_id, m.client_ref, m.direction, m.status, m.kind, "                                                                                               \
+    "m.body, m.content::text, m.reply_to, m.sender_id, m.sender_name, m.source_key, m.edit_key, m.error_code, "                                                                                                 \
+    "m.error_message, m.attachment_count, m.attempt, m.conversation_seq, " MS("m.provider_at") ", " MS("m.stored_at") ", " MS(                                                                                  \
+        "m.edited_at") ", " MS("m.deleted_at") ", " MS("m.next_attempt_at") ", " MS("m.send_at") ", m.created_by, m.rev, "                                                                                      \
+                                                                                                 "CASE WHEN m.attachment_count > 0 THEN (SELECT jsonb_agg(jsonb_build_object('type', a.type, 'url', a.url, "    \
+                                                                                                 "'provider_ref', a.provider_ref, 'mime', a.mime, 'name', a.name, 'size_bytes', a.size_bytes, 'text', a.text, " \
+                                                                                                 "'extra', a.extra) ORDER BY a.position)::text FROM attachments a "                                             \
+                                                                                                 "WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id) END"
 
 const struct pg_stmt router_load_sql[] = {
     [BEGIN] = {"begin", "BEGIN"},
@@ -51,7 +51,7 @@ const struct pg_stmt router_load_sql[] = {
     [CONVERSATIONS] =
         {"conversations",
          "SELECT c.channel_id, c.external_id, c.id, c.alias, c.name, c.contact_id, c.contact_name, c.status, "
-         "c.assigned_to, c.last_message_id, c.last_message_ext, c.is_group, " MS("c.name_at") ", " MS("c.contact_at") ", " MS("c.last_message_at") ", " MS(
+         "c.assigned_to, array_to_json(c.labels)::text, c.last_message_id, c.last_message_ext, c.is_group, " MS("c.name_at") ", " MS("c.contact_at") ", " MS("c.last_message_at") ", " MS(
              "c.last_inbound_at") ", " MS("c.agent_read_at") ", " MS("c.delivered_up_to") ", " MS("c.read_up_to") ", " MS("c.created_at") ", c.unread_count, c.rev "
                                                                                                                                           "FROM unnest($1::uuid[], $2::uuid[], $3::text[]) u(tenant, channel, ext) "
                                                                                                                                           "JOIN conversations c ON c.tenant_id = u.tenant AND c.channel_id = u.channel AND c.external_id = u.ext "

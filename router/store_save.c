@@ -147,7 +147,7 @@ static bool add_attachments(struct store *s, struct batch *b, struct err *err)
         if (!m->attachments || m->removed)
             continue;
         for (int64_t i = 0; i < m->n_attachments; i++, n++) {
-            const struct attachment *x = &m->attachments[i];
+            const struct object_attachment *x = &m->attachments[i];
             struct row w = row_of(s);
             put(&w, m->channel->tenant_id);
             put(&w, m->id);

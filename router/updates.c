@@ -3,7 +3,7 @@
 
 #include "id.h"
 #include "log.h"
-#include "object.h"
+#include "objects.h"
 #include "parked.h"
 
 #define OBJECT_MAX (16u << 20)

@@ -24,6 +24,8 @@ GLOBAL_KEYS = {
     "channels_account": {("id",), ("provider", "external_account_id")},
     "quarantine": {("id",), ("topic", "partition", "offset")},
 }
+# Functions that run by the right of their owner, each with a reason where it is made.
+DEFINERS = {"conversations_with"}
 # What the router has no business with.
 NOT_THE_ROUTERS = ["users", "user_credentials", "user_profiles", "audit_log", "rules", "templates"]
 
@@ -200,8 +202,36 @@ def test_no_view_and_no_function_goes_around_row_level_security(stack):
         "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'v'"
         " AND NOT coalesce('security_invoker=true' = ANY (reloptions), false)") == []
     assert stack.query("SELECT matviewname FROM pg_matviews WHERE schemaname = 'public'") == []
-    assert stack.query(
-        "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef") == []
+    definers = stack.query(
+        "SELECT proname::text, coalesce(proconfig::text, '') FROM pg_proc"
+        " WHERE pronamespace = 'public'::regnamespace AND prosecdef")  # fmt: skip
+    assert {name for name, _ in definers} <= DEFINERS
+    assert all("search_path=public, pg_temp" in config for _, config in definers)
+
+
+def test_the_search_by_the_owners_right_sees_the_chosen_tenant_alone(stack):
+    a, b = stack.tenant("a").id, stack.tenant("b").id
+    rows = {tenant: str(uuid.uuid4()) for tenant in (a, b)}
+    with stack.postgres.connect("postrider_owner", stack.database) as db:
+        for tenant, row in rows.items():
+            db.execute(
+                "INSERT INTO conversations (tenant_id, id, channel_id, provider, platform, external_id, contact_name)"
+                " VALUES (%s, %s, %s, 'x', 'x', 'e', 'Greta 100%% Garbo')", (tenant, row, uuid.uuid4()))  # fmt: skip
+    find = "SELECT conversations_with(%s)::text"
+    with api(stack) as db:
+        assert db.execute(find, ("garbo",)).fetchall() == []
+        for tenant, row in rows.items():
+            with db.transaction():
+                set_tenant(db, tenant)
+                for q in ("garbo", "GRETA", "100%", "a 1"):
+                    assert db.execute(find, (q,)).fetchall() == [(row,)], q
+                for q in ("100_", "%garbo%", "greta_100"):
+                    assert db.execute(find, (q,)).fetchall() == [], q
+    with stack.postgres.connect("postrider_router", stack.database) as db:
+        with pytest.raises(InsufficientPrivilege):
+            db.execute(find, ("garbo",))
+        db.execute("UPDATE conversations SET contact_name = 'Ingrid' WHERE id = %s", (rows[a],))
+    assert stack.scalar("SELECT words FROM conversation_search WHERE conversation_id = %s", rows[a]) == "ingrid"
 
 
 def test_the_daemons_roles_are_plain_and_belong_to_no_other(stack):

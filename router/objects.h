@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Objects as JSON in the api's form: the columns' names, and `rev`. What is absent is null. Pure.
- */
+/* The batch's objects as the values that common/object.h writes. Pure. */
 #include "batch.h"
+#include "object.h"
 
-/* The message without what may be large (body, content, attachments), with "truncated": true: its
- * reader fetches the whole of it. */
+/* The message without what may be large: see object_message_outline. */
 void router_object_message_outline(struct buf *out, const struct message *m);
 void router_object_message(struct buf *out, const struct message *m);
 void router_object_conversation(struct buf *out, const struct conversation *c);

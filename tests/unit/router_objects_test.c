@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mem.h"
-#include "object.h"
+#include "objects.h"
 #include "test.h"
 
 static const struct channel channel = {.id = {"ch", 2},
@@ -32,7 +32,7 @@ static void a_message_is_told_whole(void **state)
 {
     (void)state;
     auto_arena a = arena_new(1 << 20);
-    struct attachment image = {
+    struct object_attachment image = {
         .type = STR("image"), .url = STR("https://x"), .extra = STR("{\"w\":1}")};
     struct message m = {.channel = (struct channel *)&channel,
                         .id = STR("m"),

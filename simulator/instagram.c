@@ -1,30 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Instagram: Meta's envelope of entries (one per account) with messaging items, several accounts in
- * one body, text escaped to ASCII, the body signed with the app secret. */
-#include "provider_style.h"
-#include "texts.h"
+/* Instagram: Meta's envelope with several accounts in one body, signed with the app secret. */
+#include "meta_style.h"
 
 #define PUT(out, lit) buf_put((out), "" lit, sizeof(lit) - 1)
 
-static void path(struct buf *out, const struct sim_secrets *s)
+static void path(struct buf *out, const struct sim_secrets *s, const struct sim_account *a)
 {
     (void)s;
+    (void)a;
     PUT(out, "/webhooks/instagram");
-}
-
-static void proof(struct buf *out, const struct sim_secrets *s, struct str body)
-{
-    static const char hex[] = "0123456789abcdef";
-    uint8_t mac[SHA256_BYTES];
-    char text[2 * SHA256_BYTES];
-    hmac_sha256(s->app, body, mac);
-    for (size_t i = 0; i < sizeof mac; i++) {
-        text[2 * i] = hex[mac[i] >> 4];
-        text[2 * i + 1] = hex[mac[i] & 15];
-    }
-    PUT(out, "Content-Type: application/json\r\nX-Hub-Signature-256: sha256=");
-    buf_put(out, text, sizeof text);
-    PUT(out, "\r\n");
 }
 
 /* Real ids are about 160 characters long, mostly the same ones. */
@@ -46,121 +30,27 @@ static void conversation_id(struct buf *out, const struct sim_plan *p, const str
                        sim_conversation_number(p, e->account, e->conversation) % 8999999999999999u);
 }
 
-static void put_text(struct buf *out, const struct sim_event *e)
-{
-    char room[SIM_TEXT_MAX];
-    struct buf text = {.ptr = room, .cap = sizeof room, .max = sizeof room};
-    sim_event_text(&text, e);
-    PUT(out, ",\"text\":\"");
-    sim_put_json(out, buf_str(&text), true);
-    buf_putc(out, '"');
-}
-
-static void put_mid(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
-{
-    PUT(out, "{\"mid\":\"");
-    message_id(out, p, e);
-    buf_putc(out, '"');
-}
-
-static void put_reaction(struct buf *out, const struct sim_event *e)
-{
-    if (e->removes) {
-        PUT(out, ",\"action\":\"unreact\"}");
-        return;
-    }
-    PUT(out, ",\"action\":\"react\",\"reaction\":\"other\",\"emoji\":\"");
-    sim_put_json(out, sim_emoji(e->pick), true);
-    PUT(out, "\"}");
-}
-
-/* The member that says what happened, up to its closing brace. */
-static void put_what(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
-{
-    switch (e->kind) {
-    case SIM_REACTION:
-        PUT(out, "\"reaction\":");
-        put_mid(out, p, e);
-        put_reaction(out, e);
-        return;
-    case SIM_READ:
-        PUT(out, "\"read\":");
-        put_mid(out, p, e);
-        break;
-    case SIM_EDITED:
-        PUT(out, "\"message_edit\":");
-        put_mid(out, p, e);
-        put_text(out, e);
-        PUT(out, ",\"num_edit\":");
-        sim_put_number(out, e->number);
-        break;
-    case SIM_DELETED:
-        PUT(out, "\"message\":");
-        put_mid(out, p, e);
-        PUT(out, ",\"is_deleted\":true");
-        break;
-    default:
-        PUT(out, "\"message\":");
-        put_mid(out, p, e);
-        put_text(out, e);
-        if (e->kind == SIM_ECHO)
-            PUT(out, ",\"is_echo\":true");
-    }
-    buf_putc(out, '}');
-}
-
-static void put_item(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
-{
-    bool from_us = e->kind == SIM_ECHO;
-    struct str account = sim_plan_account(p, e->account)->id;
-    PUT(out, "{\"sender\":{\"id\":\"");
-    if (from_us)
-        buf_put_str(out, account);
-    else
-        conversation_id(out, p, e);
-    PUT(out, "\"},\"recipient\":{\"id\":\"");
-    if (from_us)
-        conversation_id(out, p, e);
-    else
-        buf_put_str(out, account);
-    PUT(out, "\"},\"timestamp\":");
-    sim_put_number(out, (uint64_t)e->at_ms);
-    buf_putc(out, ',');
-    put_what(out, p, e);
-    buf_putc(out, '}');
-}
-
 static void body(struct buf *out, const struct sim_plan *p, const struct sim_event *e, size_t n)
 {
-    PUT(out, "{\"object\":\"instagram\",\"entry\":[");
-    for (size_t i = 0; i < n; i++) {
-        bool first = i == 0 || e[i].account != e[i - 1].account;
-        bool last = i + 1 == n || e[i].account != e[i + 1].account;
-        if (i > 0)
-            buf_putc(out, ',');
-        if (first) {
-            PUT(out, "{\"id\":\"");
-            buf_put_str(out, sim_plan_account(p, e[i].account)->id);
-            PUT(out, "\",\"time\":");
-            sim_put_number(out, (uint64_t)e[i].at_ms + 200);
-            PUT(out, ",\"messaging\":[");
-        }
-        put_item(out, p, &e[i]);
-        if (last)
-            PUT(out, "]}");
-    }
-    PUT(out, "]}");
+    sim_meta_body(out, p, e, n, "instagram", sim_meta_put_what);
+}
+
+static unsigned kinds_of(uint32_t conversation)
+{
+    (void)conversation;
+    return (SIM_BIT(SIM_KINDS) - 1) & ~SIM_BIT(SIM_DELIVERED);
 }
 
 const struct sim_provider sim_instagram = {
     .name = "instagram",
     .default_account = "17841400000000001",
     .default_type = "instagram",
-    .has_delivered = false,
-    .has_tenant_secret = false,
+    .kinds = kinds_of,
+    .tick_ms = 1,
+    .app = SIM_APP_INSTAGRAM,
     .batch_max = 1000,
     .path = path,
-    .proof = proof,
+    .proof = sim_meta_proof,
     .body = body,
     .message_id = message_id,
     .conversation_id = conversation_id,

@@ -31,7 +31,10 @@ void sim_ledger_line(struct buf *out, const struct sim_plan *plan, const struct 
         json_put_str(&o, "direction", e->target_is_out ? STR("out") : STR("in"));
     buf_clear(&field);
     provider->message_id(&field, plan, e);
-    json_put_str(&o, is_message ? "external_id" : "target", buf_str(&field));
+    if (e->kind == SIM_READ && provider->reads_by_time)
+        json_put_int(&o, "up_to_ms", e->at_ms);
+    else
+        json_put_str(&o, is_message ? "external_id" : "target", buf_str(&field));
     buf_clear(&field);
     if (is_message || e->kind == SIM_EDITED) {
         sim_event_text(&field, e);

@@ -32,6 +32,7 @@ struct sim_plan {
     uint32_t weight;
     struct pool (*pools)[POOLS]; /* per account */
     uint64_t *account_hash;
+    int64_t *read_at_ms; /* per account: of its last read */
 };
 
 static const struct {
@@ -68,6 +69,7 @@ struct sim_plan *sim_plan_new(const struct sim_plan_opts *opts)
     assert(p->weight > 0);
     p->pools = xalloc(sizeof *p->pools * opts->n_accounts);
     p->account_hash = xalloc(sizeof *p->account_hash * opts->n_accounts);
+    p->read_at_ms = xalloc(sizeof *p->read_at_ms * opts->n_accounts);
     for (uint32_t i = 0; i < opts->n_accounts; i++)
         p->account_hash[i] = sim_mix(str_hash(opts->accounts[i].id));
     return p;
@@ -79,6 +81,7 @@ void sim_plan_free(struct sim_plan *p)
         return;
     free(p->pools);
     free(p->account_hash);
+    free(p->read_at_ms);
     free(p);
 }
 
@@ -102,21 +105,64 @@ static enum sim_kind draw_kind(struct sim_plan *p)
     return (enum sim_kind)k;
 }
 
+static const struct sim_provider *provider_of(const struct sim_plan *p, uint32_t account)
+{
+    return p->opts.accounts[account].provider;
+}
+
+/* Does it happen in any of the account's conversations? */
+static bool has_kind(const struct sim_plan *p, uint32_t account, enum sim_kind k)
+{
+    const struct sim_provider *provider = provider_of(p, account);
+    unsigned has = provider->kinds(0);
+    return ((p->opts.conversations > 1 ? has | provider->kinds(1) : has) & SIM_BIT(k)) != 0;
+}
+
 /* A kind that the provider does not have, or whose target is not there yet, becomes the nearest
  * that can be. */
 static enum sim_kind settle_kind(const struct sim_plan *p, enum sim_kind k, uint32_t account)
 {
-    if (k == SIM_DELIVERED && !p->opts.accounts[account].provider->has_delivered)
+    if (k == SIM_DELIVERED && !has_kind(p, account, k))
         k = SIM_READ;
     int pool = kinds[k].pool;
     if (pool >= 0 && p->pools[account][pool].n == 0)
-        return k == SIM_DELIVERED || k == SIM_READ ? SIM_ECHO : SIM_MESSAGE;
-    return k;
+        k = k == SIM_DELIVERED || k == SIM_READ ? SIM_ECHO : SIM_MESSAGE;
+    return has_kind(p, account, k) ? k : SIM_MESSAGE;
+}
+
+static int64_t aligned(const struct sim_plan *p, uint32_t account, uint64_t index)
+{
+    int64_t at_ms = p->opts.start_at_ms + (int64_t)index * p->opts.step_us / 1000;
+    return at_ms - at_ms % provider_of(p, account)->tick_ms;
+}
+
+int64_t sim_message_at_ms(const struct sim_plan *p, const struct sim_event *e)
+{
+    return aligned(p, e->account, e->target);
+}
+
+uint64_t sim_plan_salt(const struct sim_plan *p)
+{
+    return sim_mix(p->opts.seed);
+}
+
+/* A conversation in which messages of this kind are written. */
+static uint32_t draw_conversation(struct sim_plan *p, const struct sim_event *e)
+{
+    uint32_t c = sim_random_below(&p->random, p->opts.conversations);
+    if (provider_of(p, e->account)->kinds(c) & SIM_BIT(e->kind))
+        return c;
+    return c > 0 ? c - 1 : c + 1; // even and odd ones are of two sorts
 }
 
 static void new_message(struct sim_plan *p, struct sim_event *e)
 {
-    e->conversation = sim_random_below(&p->random, p->opts.conversations);
+    static const struct {
+        enum sim_kind kind;
+        int of; /* whose messages it is about: 0 the contact's, 1 ours, 2 both */
+    } followers[] = {
+        {SIM_DELIVERED, 1}, {SIM_READ, 1}, {SIM_REACTION, 2}, {SIM_EDITED, 0}, {SIM_DELETED, 0}};
+    e->conversation = draw_conversation(p, e);
     e->target = e->index;
     e->target_is_out = e->kind == SIM_ECHO;
     e->target_pick = e->pick;
@@ -125,15 +171,13 @@ static void new_message(struct sim_plan *p, struct sim_event *e)
                        .conversation = e->conversation,
                        .pick = e->pick,
                        .is_out = e->target_is_out};
-    struct pool *pools = p->pools[e->account];
-    if (t.is_out) {
-        pool_put(&pools[POOL_UNDELIVERED], &p->random, &t);
-        pool_put(&pools[POOL_UNREAD], &p->random, &t);
-    } else {
-        pool_put(&pools[POOL_EDIT], &p->random, &t);
-        pool_put(&pools[POOL_DELETE], &p->random, &t);
+    unsigned possible = provider_of(p, e->account)->kinds(e->conversation);
+    for (size_t i = 0; i < ARRAY_LEN(followers); i++) {
+        enum sim_kind k = followers[i].kind;
+        bool fits = followers[i].of == 2 || followers[i].of == (int)t.is_out;
+        if (fits && possible & SIM_BIT(k))
+            pool_put(&p->pools[e->account][kinds[k].pool], &p->random, &t);
     }
-    pool_put(&pools[POOL_REACT], &p->random, &t);
 }
 
 static void about_message(struct sim_plan *p, struct sim_event *e)
@@ -141,9 +185,15 @@ static void about_message(struct sim_plan *p, struct sim_event *e)
     struct pool *pool = &p->pools[e->account][kinds[e->kind].pool];
     uint32_t slot = sim_random_below(&p->random, pool->n);
     struct target *t = &pool->items[slot];
+    const struct sim_provider *provider = provider_of(p, e->account);
 
     // Each event about a message has a time of its own: providers' event keys are made of it.
-    t->at_ms = e->at_ms = e->at_ms > t->at_ms ? e->at_ms : t->at_ms + 1;
+    int64_t after = t->at_ms;
+    if (e->kind == SIM_READ && provider->reads_by_time && after < p->read_at_ms[e->account])
+        after = p->read_at_ms[e->account];
+    t->at_ms = e->at_ms = e->at_ms > after ? e->at_ms : after + provider->tick_ms;
+    if (e->kind == SIM_READ)
+        p->read_at_ms[e->account] = e->at_ms;
     e->conversation = t->conversation;
     e->target = t->index;
     e->target_is_out = t->is_out;
@@ -161,7 +211,7 @@ void sim_plan_next(struct sim_plan *p, struct sim_event *out)
 {
     struct sim_event e = {.index = p->next++};
     e.account = sim_random_below(&p->random, p->opts.n_accounts);
-    e.at_ms = p->opts.start_at_ms + (int64_t)e.index * p->opts.step_us / 1000;
+    e.at_ms = aligned(p, e.account, e.index);
     e.kind = settle_kind(p, draw_kind(p), e.account);
     e.pick = (uint32_t)(sim_random_next(&p->random) >> 32);
     if (kinds[e.kind].pool < 0)

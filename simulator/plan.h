@@ -62,6 +62,11 @@ void sim_plan_free(struct sim_plan *p);
 void sim_plan_next(struct sim_plan *p, struct sim_event *out);
 const struct sim_account *sim_plan_account(const struct sim_plan *p, uint32_t account);
 
+/* Provider time of the message that an event is about. */
+int64_t sim_message_at_ms(const struct sim_plan *p, const struct sim_event *e);
+/* Mixed out of the run's seed: ids that are plain numbers start from it. */
+uint64_t sim_plan_salt(const struct sim_plan *p);
+
 /* "message=70,delivered=10": kinds that are not named have weight 0. */
 bool sim_mix_parse(struct str text, uint32_t mix[SIM_KINDS], struct err *err) NODISCARD;
 

@@ -4,7 +4,9 @@
 #include "mem.h"
 #include "texts.h"
 
-static const struct sim_provider *const all[] = {&sim_unipile, &sim_instagram};
+static const struct sim_provider *const all[] = {
+    &sim_unipile, &sim_instagram, &sim_messenger, &sim_whatsapp, &sim_telegram, &sim_x,
+};
 
 const struct sim_provider *sim_provider_find(struct str name)
 {
@@ -90,4 +92,19 @@ void sim_put_json(struct buf *out, struct str text, bool ascii_only)
         plain = i;
     }
     buf_put(out, text.ptr + plain, i - plain);
+}
+
+void sim_put_event_text(struct buf *out, const struct sim_event *e, bool ascii_only)
+{
+    char room[SIM_TEXT_MAX];
+    struct buf text = {.ptr = room, .cap = sizeof room, .max = sizeof room};
+    sim_event_text(&text, e);
+    sim_put_json(out, buf_str(&text), ascii_only);
+}
+
+void sim_put_name(struct buf *out, uint64_t number, bool ascii_only)
+{
+    sim_put_json(out, sim_first_name(number), ascii_only);
+    buf_putc(out, ' ');
+    sim_put_json(out, sim_last_name(number), ascii_only);
 }

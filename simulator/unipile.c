@@ -14,8 +14,9 @@ static const char *const event_names[SIM_KINDS] = {
     [SIM_DELETED] = "message_deleted",
 };
 
-static void path(struct buf *out, const struct sim_secrets *s)
+static void path(struct buf *out, const struct sim_secrets *s, const struct sim_account *a)
 {
+    (void)a;
     PUT(out, "/webhooks/unipile/");
     buf_put_str(out, s->tenant_id);
 }
@@ -69,9 +70,7 @@ static void attendee(struct buf *out, const struct sim_plan *p, const struct sim
     if (own) {
         PUT(out, "Shop Example");
     } else {
-        sim_put_json(out, sim_first_name(number), false);
-        buf_putc(out, ' ');
-        sim_put_json(out, sim_last_name(number), false);
+        sim_put_name(out, number, false);
     }
     PUT(out, "\",\"attendee_profile_url\":null,\"attendee_specifics\":{\"provider\":\"");
     buf_put_str(out, a->type);
@@ -111,12 +110,8 @@ static void head(struct buf *out, const struct sim_plan *p, const struct sim_eve
 /* Text of the message an event is about: its own, or (reaction) the original's. */
 static void put_text(struct buf *out, const struct sim_event *e)
 {
-    char room[SIM_TEXT_MAX];
-    struct buf text = {.ptr = room, .cap = sizeof room, .max = sizeof room};
-    if (e->kind == SIM_DELETED)
-        return;
-    sim_event_text(&text, e);
-    sim_put_json(out, buf_str(&text), false);
+    if (e->kind != SIM_DELETED)
+        sim_put_event_text(out, e, false);
 }
 
 static void body(struct buf *out, const struct sim_plan *p, const struct sim_event *e, size_t n)
@@ -154,12 +149,19 @@ static void body(struct buf *out, const struct sim_plan *p, const struct sim_eve
     buf_putc(out, '}');
 }
 
+static unsigned kinds_of(uint32_t conversation)
+{
+    (void)conversation;
+    return SIM_BIT(SIM_KINDS) - 1;
+}
+
 const struct sim_provider sim_unipile = {
     .name = "unipile",
     .default_account = "SimWhatsAppAccount0001",
     .default_type = "WHATSAPP",
-    .has_delivered = true,
-    .has_tenant_secret = true,
+    .kinds = kinds_of,
+    .tick_ms = 1,
+    .app = SIM_APP_NONE,
     .batch_max = 1,
     .path = path,
     .proof = proof,

@@ -48,7 +48,7 @@ void sim_request(struct buf *head, struct buf *body, const struct sim_plan *plan
     provider->body(body, plan, events, n);
     struct str made = str_skip(buf_str(body), before);
     buf_put(head, "POST ", 5);
-    provider->path(head, secrets);
+    provider->path(head, secrets, sim_plan_account(plan, events[0].account));
     buf_put(head, " HTTP/1.1\r\nHost: ", 17);
     buf_put_str(head, host);
     buf_put(head, "\r\n", 2);

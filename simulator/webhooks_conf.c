@@ -31,7 +31,8 @@ static bool add_providers(struct sim_cast *cast, const struct sim_conf *conf, st
         const struct sim_provider *p = sim_provider_find(str_trim(name));
         if (!p)
             return err_set(err, ERR_INVALID,
-                           "provider '%.*s' is not simulated; known are unipile, instagram",
+                           "provider '%.*s' is not simulated; known are unipile, instagram, "
+                           "messenger, whatsapp, telegram, x",
                            STR_ARG(name));
         if (sim_cast_find(cast, p) != SIZE_MAX)
             continue;
@@ -115,20 +116,23 @@ static bool tenant_secret(struct sim_secrets *s, struct arena *a, const struct s
     return true;
 }
 
-static bool app_secret(struct sim_cast *cast, struct sim_secrets *s, const struct sim_provider *p,
-                       const struct sim_conf *conf, struct err *err)
+static bool app_secret(struct sim_cast *cast, size_t i, const struct sim_conf *conf,
+                       struct err *err)
 {
-    const char *all =
-        conf->instagram_app_secret[0] ? conf->instagram_app_secret : conf->meta_app_secret;
+    enum sim_app app = cast->providers[i]->app;
+    const char *all = conf->meta_app_secret, *name = "META_APP_SECRET";
+    if (app == SIM_APP_INSTAGRAM && conf->instagram_app_secret[0])
+        all = conf->instagram_app_secret;
+    if (app == SIM_APP_X) {
+        all = conf->x_consumer_secret;
+        name = "X_CONSUMER_SECRET";
+    }
     struct str secret, rest;
     (void)str_cut(str_of(all), ',', &secret, &rest);
     if (secret.len == 0)
-        return err_set(err, ERR_INVALID,
-                       "%s: POSTRIDER_META_APP_SECRET is not set; it must be that of ingest",
-                       p->name);
-    if (!cast->app)
-        cast->app = hmac_new(secret);
-    s->app = cast->app;
+        return err_set(err, ERR_INVALID, "%s: POSTRIDER_%s is not set; it must be that of ingest",
+                       cast->providers[i]->name, name);
+    cast->secrets[i].app = cast->apps[i] = hmac_new(secret);
     return true;
 }
 
@@ -139,8 +143,8 @@ bool sim_cast_init(struct sim_cast *cast, struct arena *a, const struct sim_conf
     bool ok = add_providers(cast, conf, err) && add_accounts(cast, a, conf, err);
     for (size_t i = 0; ok && i < cast->n_providers; i++) {
         const struct sim_provider *p = cast->providers[i];
-        ok = p->has_tenant_secret ? tenant_secret(&cast->secrets[i], a, p, conf, err)
-                                  : app_secret(cast, &cast->secrets[i], p, conf, err);
+        ok = p->app == SIM_APP_NONE ? tenant_secret(&cast->secrets[i], a, p, conf, err)
+                                    : app_secret(cast, i, conf, err);
     }
     if (!ok)
         sim_cast_done(cast);
@@ -149,6 +153,8 @@ bool sim_cast_init(struct sim_cast *cast, struct arena *a, const struct sim_conf
 
 void sim_cast_done(struct sim_cast *cast)
 {
-    hmac_free(cast->app);
-    cast->app = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(cast->apps); i++) {
+        hmac_free(cast->apps[i]);
+        cast->apps[i] = NULL;
+    }
 }

@@ -22,7 +22,7 @@ struct sim_cast {
     size_t n_providers;
     struct sim_account *accounts;
     uint32_t n_accounts;
-    struct hmac *app; /* owned */
+    struct hmac *apps[SIM_PROVIDERS_MAX]; /* owned; NULL: the provider has no app secret */
 };
 
 /* ERR_INVALID names the setting that is missing or wrong. */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole pipeline: what the providers send, twice and out of order, is stored once and seen once."""
-from support.run import Run
+from support.run import EVERY_PROVIDER, Run
 
 
 def test_100000_webhooks_with_duplicates_and_shuffled_are_each_stored_and_seen_once(stack):
@@ -9,6 +9,18 @@ def test_100000_webhooks_with_duplicates_and_shuffled_are_each_stored_and_seen_o
     run.finish()
     assert router.metric("postrider_router_events_total", outcome="duplicate") > 0
     assert router.metric("postrider_router_events_total", outcome="new") == 100_000
+
+
+def test_what_any_of_the_six_providers_sends_is_stored_and_seen_once(stack):
+    stack.start_all()
+    ledger = Run(stack, 12_000, seed=5, accounts=EVERY_PROVIDER, conversations=50, batch=4).finish()
+    # Each kind that a provider has came, so that the comparison said something about it.
+    everything = {"message", "delivered", "read", "reaction", "edited", "deleted"}
+    kinds = {
+        "unipile": everything, "instagram": everything - {"delivered"}, "messenger": everything,
+        "whatsapp": everything, "telegram": {"message", "reaction", "edited", "deleted"}, "x": {"message", "read"},
+    }  # fmt: skip
+    assert set(ledger.counts()) == {(provider, kind) for provider in kinds for kind in kinds[provider]}
 
 
 def test_two_routers_share_the_work_and_one_comes_and_goes(make_stack):

@@ -4,19 +4,28 @@ from .collector import Collector
 from .oracle import Ledger
 from .wait import steady, wait_until
 
-ACCOUNTS = "unipile:acme-whatsapp:WHATSAPP,unipile:acme-linkedin:LINKEDIN,instagram:17841400000000001"
+# (provider, account, type where the account names its own)
+ACCOUNTS = (
+    ("unipile", "acme-whatsapp", "WHATSAPP"), ("unipile", "acme-linkedin", "LINKEDIN"),
+    ("instagram", "17841400000000001", None),
+)  # fmt: skip
+EVERY_PROVIDER = ACCOUNTS + (
+    ("messenger", "100000000000201", None), ("messenger", "100000000000202", None),
+    ("whatsapp", "300000000000501", None), ("whatsapp", "300000000000502", None),
+    ("telegram", "500000601", None), ("x", "1500000000000000701", None),
+)  # fmt: skip
 
 
 class Run:
-    def __init__(self, stack, count, seed, **options):
+    def __init__(self, stack, count, seed, accounts=ACCOUNTS, **options):
         self.stack, self.count = stack, count
         self.tenant = stack.tenant()
-        self.tenant.connect("unipile", "acme-whatsapp", "WHATSAPP")
-        self.tenant.connect("unipile", "acme-linkedin", "LINKEDIN")
-        self.tenant.connect("instagram", "17841400000000001")
+        for account in accounts:
+            self.tenant.connect(*account)
         self.client = Collector(stack.stream_url, self.tenant.token())
         self._ledger = stack.folder / "ledger.jsonl"
-        words = ["--provider", "unipile,instagram", "--tenant", self.tenant.id, "--account", ACCOUNTS,
+        words = ["--provider", ",".join(dict.fromkeys(provider for provider, _, _ in accounts)),
+                 "--tenant", self.tenant.id, "--account", ",".join(":".join(filter(None, a)) for a in accounts),
                  "--count", count, "--duplicates", 20, "--shuffle", "true", "--seed", seed,
                  "--ledger", self._ledger, "--json"]  # fmt: skip
         for name, value in options.items():

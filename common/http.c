@@ -14,6 +14,7 @@
 #define DISCARD_FACTOR    4   /* of body_max: read so much of a refused body before giving up */
 #define DEFAULT_BODIES    64  /* bodies_max, in bodies */
 #define PULSE_MS          2
+#define STREAM_STEP       (64 * 1024) /* a streamed body must bring so much in twice the idle timeout */
 #define RUNS_BEFORE_YIELD 4 /* MHD_run() again while it has work, then let the loop turn */
 
 /* --- lists ------------------------------------------------------------------------------------ */
@@ -44,6 +45,7 @@ static void slow_add(struct http_server *s, struct http_conn *c)
 {
     c->since_ms = uv_now(s->loop);
     c->waiting = true;
+    c->streamed_bytes = 0;
     c->next = NULL;
     c->prev = s->slow_tail;
     *(s->slow_tail ? &s->slow_tail->next : &s->slow_head) = c;
@@ -235,6 +237,24 @@ static bool expects_continue(const struct http_request *r)
     return http_header(r, MHD_HTTP_HEADER_EXPECT).len > 0;
 }
 
+/* Is its body for on_body, or was it answered without one? */
+static bool begin_streaming(struct http_server *s, struct http_request *r, bool has_length)
+{
+    if (!s->opts.on_head || !(has_length || http_header(r, "Transfer-Encoding").ptr))
+        return false;
+    r->state = HTTP_HANDLING;
+    if (s->opts.on_head(s->opts.ctx, r)) {
+        r->was_handled = true;
+        if (r->state == HTTP_HANDLING)
+            r->state = HTTP_STREAMING;
+        return true;
+    }
+    if (r->state == HTTP_ANSWERED)
+        return true;
+    r->state = HTTP_READING;
+    return false;
+}
+
 /* The headers are there. A body that is announced too large is refused at once when the client
  * waits for our word or the body is huge; else it is read and dropped, because closing with unread
  * bytes resets the connection and the client may never see why. Otherwise its room grows as it
@@ -247,7 +267,10 @@ static enum MHD_Result begin(struct http_server *s, struct MHD_Connection *mhd, 
     r->conn = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     int64_t length = 0;
     struct str text = http_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    if (!text.ptr || !str_i64(text, &length) || length <= 0)
+    bool has_length = text.ptr && str_i64(text, &length) && length > 0;
+    if (begin_streaming(s, r, has_length))
+        return MHD_YES;
+    if (!has_length)
         return MHD_YES; // none, or chunked: grows as it comes
     int status = http_body_refusal(r, (uint64_t)length);
     if (!status && http_body_reserve(
@@ -260,9 +283,27 @@ static enum MHD_Result begin(struct http_server *s, struct MHD_Connection *mhd, 
     return MHD_YES;
 }
 
+/* What comes steadily may take as long as it takes. */
+static void stay_awake(struct http_request *r, size_t n)
+{
+    r->conn->streamed_bytes += n;
+    if (r->conn->streamed_bytes < STREAM_STEP || !r->conn->waiting)
+        return;
+    slow_remove(r->server, r->conn);
+    slow_add(r->server, r->conn);
+}
+
 static enum MHD_Result take_body(struct http_request *r, const char *data, size_t n)
 {
     uint64_t body_max = (uint64_t)r->server->opts.body_max_bytes;
+    if (r->state == HTTP_ANSWERED)
+        return MHD_YES;
+    if (r->state == HTTP_STREAMING) {
+        stay_awake(r, n);
+        if (!r->server->opts.on_body(r->server->opts.ctx, r, (struct str){data, n}))
+            r->state = HTTP_DISCARDING;
+        return MHD_YES;
+    }
     if (r->state == HTTP_READING) {
         int status;
         uint64_t total = r->body_len + n;
@@ -310,11 +351,11 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *mhd, const ch
         s->progress++;
         return take_body(r, data, n);
     }
-    if (r->state == HTTP_DISCARDING)
+    if (r->state == HTTP_DISCARDING && r->refusal)
         return refuse(r, r->refusal);
     if (r->answer)
         return answer_parked(r);
-    if (r->state != HTTP_READING)
+    if (r->state == HTTP_HANDLING || r->state == HTTP_DEFERRED || r->state == HTTP_ANSWERED)
         return MHD_YES; // parked, not answered yet
     slow_remove(s, r->conn);
     r->state = HTTP_HANDLING;
@@ -435,6 +476,8 @@ static void end_deferred(struct http_server *s)
         next = r->next;
         if (r->state == HTTP_DEFERRED)
             http_answer_err(r, &stopping);
+        else
+            http_source_break(r);
     }
     (void)MHD_run(s->mhd); // takes the answers
     (void)MHD_run(s->mhd); // writes them

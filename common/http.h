@@ -44,10 +44,19 @@ struct http_server_opts {
     int64_t bodies_max_bytes;
     int64_t header_pool_bytes; /* libmicrohttpd's per-connection pool; 8192 measured best */
     bool can_upgrade;
+    /* The headers of a request with a body are there, and the body is not. True: the body is
+     * streamed: body_max does not bound it, nothing of it is kept, each piece goes to on_body as it
+     * comes, and on_request follows when it has ended. It may be answered here (a 401, a 413): then
+     * nothing of it is read, on_request does not come, and the connection is closed. NULL: none is
+     * streamed. */
+    bool (*on_head)(void *ctx, struct http_request *r);
+    /* A piece of a streamed body. False: no more of it is wanted: what follows is dropped, as long
+     * as it is short enough to be worth reading, so that the client sees on_request's answer. */
+    bool (*on_body)(void *ctx, struct http_request *r, struct str piece);
     /* The request is whole. Answer now with http_answer, or http_defer and answer later. */
     void (*on_request)(void *ctx, struct http_request *r);
-    /* Once for each request that on_request got, when it has ended, answered or not (client gone):
-     * forget `r`. NULL: not wanted. */
+    /* Once for each request that on_request got or on_head took, when it has ended, answered or not
+     * (client gone): forget `r`. NULL: not wanted. */
     void (*on_done)(void *ctx, struct http_request *r);
     /* The server refused a request by itself, with 413 or 503: for counting. NULL: not wanted. */
     void (*on_refused)(void *ctx, int status);
@@ -87,6 +96,21 @@ void **http_user(struct http_request *r);
 void http_set_header(struct http_request *r, const char *name, struct str value);
 /* `body` is copied. content_type NULL: none. */
 void http_answer(struct http_request *r, int status, const char *content_type, struct str body);
+/* An answer whose body is read as the client takes it. */
+#define HTTP_LATER (-2)
+struct http_source {
+    /* Up to n bytes; 0: the end; -1: it broke, the connection is closed so that the client sees it;
+     * HTTP_LATER: none now, http_resume_source() when there are. */
+    int64_t (*read)(void *ctx, char *out, size_t n);
+    void (*done)(void *ctx); /* once: nothing more is read */
+    void *ctx;
+    int64_t size_bytes;
+};
+/* Takes the source, in any case. */
+void http_answer_source(struct http_request *r, int status, const char *content_type,
+                        const struct http_source *source);
+/* Not after `done`. */
+void http_resume_source(struct http_request *r);
 /* RFC 9457 problem document from an error, with Retry-After where it says so. */
 void http_answer_err(struct http_request *r, const struct err *err);
 /* The same for a status that no error kind has (405). */

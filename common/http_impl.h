@@ -7,6 +7,7 @@
 
 enum http_state {
     HTTP_READING,
+    HTTP_STREAMING,  /* each piece goes to on_body */
     HTTP_DISCARDING, /* too large: read on to the end, so that the client sees the 413 */
     HTTP_HANDLING,   /* in on_request */
     HTTP_DEFERRED,   /* parked, or suspended */
@@ -17,7 +18,8 @@ enum http_state {
 struct http_conn {
     struct MHD_Connection *mhd;
     struct http_conn *prev, *next;
-    uint64_t since_ms; /* connected, or last request ended */
+    uint64_t since_ms;       /* connected, last request ended, or a streamed body went on */
+    uint64_t streamed_bytes; /* since then */
     bool waiting;
 };
 
@@ -50,11 +52,14 @@ struct http_request {
     size_t body_len, body_cap;
     int64_t reserved_bytes; /* of the server's bodies_max */
     uint64_t discarded_bytes;
-    int refusal; /* HTTP_DISCARDING: the status to end with */
+    int refusal; /* HTTP_DISCARDING: the status to end with; 0: on_request answers */
     enum http_method method;
     enum http_state state;
     bool was_handled, parked;
-    struct MHD_Response *answer; /* of a parked request, until libmicrohttpd asks for it */
+    struct http_source source;        /* of the answer; read NULL: none */
+    bool source_waits, source_broken; /* suspended; to be broken off */
+    bool has_ended;                   /* and waits for its source to be done with */
+    struct MHD_Response *answer;      /* of a parked request, until libmicrohttpd asks for it */
     int status;
 };
 
@@ -104,6 +109,8 @@ void http_request_recycle(struct http_request *r);
 void http_request_free(struct http_request *r);
 /* Unless it is one of the shared ones; NULL: none. */
 void http_response_release(struct http_server *s, struct MHD_Response *response);
+/* Break off the answer, so that its connection can be closed. */
+void http_source_break(struct http_request *r);
 /* The status with which a body of so many bytes is refused at the moment; 0: there is room. */
 int http_body_refusal(const struct http_request *r, uint64_t total_bytes);
 /* Take room for a body of so many bytes; false: past a limit, *status says which answer. */

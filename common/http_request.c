@@ -13,6 +13,7 @@
 #define ARENA_MAX      (1024 * 1024)
 #define PROBLEM_MAX    4096
 #define RETRY_AFTER_MS 1000 /* where the error names no time */
+#define SOURCE_BLOCK   65536
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -58,6 +59,13 @@ void http_request_free(struct http_request *r)
 void http_request_recycle(struct http_request *r)
 {
     struct http_server *s = r->server;
+    if (r->source.read) { // the answer reads from it as long as there is an answer
+        struct MHD_Response *answer = r->answer;
+        r->has_ended = true;
+        r->answer = NULL;
+        http_response_release(s, answer); // ours: that ends it at once
+        return;
+    }
     s->bodies_bytes -= r->reserved_bytes;
     s->n_parked -= r->parked;
     http_response_release(s, r->answer);
@@ -205,6 +213,17 @@ static void send_answer(struct http_request *r, int status, struct MHD_Response 
     r->state = HTTP_ANSWERED;
 }
 
+static void add_headers(struct http_request *r, struct MHD_Response *response,
+                        const char *content_type)
+{
+    if (content_type)
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+    for (const struct http_extra *x = r->headers; x; x = x->next)
+        (void)MHD_add_response_header(response, x->name, x->value);
+    if (r->server->quiescing)
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+}
+
 void http_answer(struct http_request *r, int status, const char *content_type, struct str body)
 {
     struct http_server *s = r->server;
@@ -216,13 +235,63 @@ void http_answer(struct http_request *r, int status, const char *content_type, s
     struct MHD_Response *response = MHD_create_response_from_buffer(
         body.len, (void *)(body.len ? body.ptr : ""), MHD_RESPMEM_MUST_COPY);
     assert(response); // NULL: out of memory
-    if (content_type)
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
-    for (const struct http_extra *x = r->headers; x; x = x->next)
-        (void)MHD_add_response_header(response, x->name, x->value);
-    if (s->quiescing)
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    add_headers(r, response, content_type);
     send_answer(r, status, response);
+}
+
+/* --- an answer from a source ------------------------------------------------------------------ */
+
+static ssize_t read_source(void *cls, uint64_t at, char *out, size_t n)
+{
+    (void)at; // in order
+    struct http_request *r = cls;
+    int64_t got = r->source_broken ? -1 : r->source.read(r->source.ctx, out, n);
+    if (got > 0) {
+        r->server->progress++;
+        return (ssize_t)got;
+    }
+    if (got == HTTP_LATER) {
+        r->source_waits = true;
+        MHD_suspend_connection(r->mhd);
+        return 0;
+    }
+    return got == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* The request has its answer's source in it, so that it may not be recycled before this. */
+static void end_source(void *cls)
+{
+    struct http_request *r = cls;
+    r->source.done(r->source.ctx);
+    r->source = (struct http_source){0};
+    if (r->has_ended)
+        http_request_recycle(r);
+}
+
+void http_answer_source(struct http_request *r, int status, const char *content_type,
+                        const struct http_source *source)
+{
+    r->source = *source;
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        (uint64_t)source->size_bytes, SOURCE_BLOCK, read_source, r, end_source);
+    assert(response); // NULL: out of memory
+    add_headers(r, response, content_type);
+    send_answer(r, status, response);
+}
+
+void http_resume_source(struct http_request *r)
+{
+    if (!r->source_waits)
+        return;
+    r->source_waits = false;
+    MHD_resume_connection(r->mhd);
+    http_server_wake(r->server);
+}
+
+void http_source_break(struct http_request *r)
+{
+    r->source_broken = true;
+    http_resume_source(r);
 }
 
 void http_answer_problem(struct http_request *r, int status, struct str detail)

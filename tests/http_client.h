@@ -49,6 +49,8 @@ static inline void client_open(struct client *c, uv_loop_t *loop, int port)
 
 static inline void client_pull(struct client *c)
 {
+    if (c->n == sizeof c->in - 1)
+        return; // full: nothing to read is no end
     ssize_t n = recv(c->fd, c->in + c->n, sizeof c->in - 1 - c->n, MSG_DONTWAIT);
     if (n > 0)
         c->n += (size_t)n;

@@ -3,17 +3,19 @@
 #include "fields.h"
 #include "meta_send.h"
 
-#define MINUTE_MS    ((int64_t)60 * 1000)
-#define HOUR_MS      (60 * MINUTE_MS)
-#define DAY_MS       (24 * HOUR_MS)
-#define TRIES_FEW    3
-#define TRIES_SOME   5
-#define GROWS_MAX    6 /* 4^6 s is above an hour */
-#define PERCENT_MAX  100000
-#define MINUTES_MAX  (7 * 24 * 60)
-#define HEADER_MAX   ((size_t)64 << 10)
-#define DETAIL_BYTES 300
-#define DETAIL_READ  4096
+#define TOKEN         190 /* of the access token, */
+#define TOKEN_EXPIRED 463 /* and of its time */
+#define MINUTE_MS     ((int64_t)60 * 1000)
+#define HOUR_MS       (60 * MINUTE_MS)
+#define DAY_MS        (24 * HOUR_MS)
+#define TRIES_FEW     3
+#define TRIES_SOME    5
+#define GROWS_MAX     6 /* 4^6 s is above an hour */
+#define PERCENT_MAX   100000
+#define MINUTES_MAX   (7 * 24 * 60)
+#define HEADER_MAX    ((size_t)64 << 10)
+#define DETAIL_BYTES  300
+#define DETAIL_READ   4096
 
 #define TOKEN_GONE "The channel's access has expired or was withdrawn; connect it again."
 #define NO_RIGHT   "The channel lacks a permission for this; connect it again and grant all of them."
@@ -246,6 +248,7 @@ static void judge_error(struct arena *a, const struct send_call *call,
     if (has_code)
         out->code = has_subcode ? str_fmt(a, "%lld/%lld", (long long)code, (long long)subcode)
                                 : str_fmt(a, "%lld", (long long)code);
+    out->is_expired = out->outcome == OUTCOME_AUTH && code == TOKEN && subcode == TOKEN_EXPIRED;
     out->detail = error_detail(a, call, error);
 }
 

@@ -222,9 +222,10 @@ struct judgement {
     int64_t wait_ms;         /* next, rate limited, retry: at least; 0: the provider names none */
     unsigned attempts_max;   /* retry: no more than so many in all; 0: as the sender likes */
     enum send_scope scope;   /* rate limited, auth */
-    struct str code;         /* the provider's, "190/463"; absent: none */
-    struct str reason;       /* not sent: one sentence for the person who wrote the message */
-    struct str detail;       /* the provider's own words and trace id, for the log; absent: none */
+    bool is_expired;   /* auth: the time of the token is over, as said; else it was withdrawn */
+    struct str code;   /* the provider's, "190/463"; absent: none */
+    struct str reason; /* not sent: one sentence for the person who wrote the message */
+    struct str detail; /* the provider's own words and trace id, for the log; absent: none */
     struct send_pace pace;
 };
 

@@ -145,6 +145,8 @@ struct provider {
     enum provider_scope scope;
     const char *default_account_type; /* "instagram"; NULL: the account names its type (UniPile) */
     const char *app; /* SCOPE_APP: whose app secrets and verify tokens prove it: "meta", "x" */
+    const char *secret_header; /* SCOPE_TENANT: where deliveries carry the derived secret */
+    bool path_names_account;   /* no delivery says whose it is, so the webhook's path does */
     /* Is the body from the provider? Constant time, over raw bytes, before anything is parsed.
      * ERR_UNPROVEN: no proof given; ERR_DENIED: a wrong one; ERR_ABSENT: a right one, and a path
      * that names no account. */
@@ -174,6 +176,11 @@ struct provider {
 
 const struct provider *provider_find(struct str name); /* NULL: no such provider */
 const struct provider *provider_at(size_t i);          /* NULL: past the end */
+
+/* Where the provider delivers: "<base>/webhooks/<name>", and behind it the tenant and the account
+ * where the path has to say them. `base` without a slash at its end. Lives in a. */
+struct str provider_webhook_url(struct arena *a, const struct provider *p, struct str base,
+                                struct str tenant_id, struct str account);
 
 /* "kind:part:part..." of what identifies an event; absent parts are skipped; past 96 bytes the tail
  * is replaced by its SHA-256, so that keys stay short. Lives in a. */

@@ -19,3 +19,14 @@ const struct provider *provider_find(struct str name)
     }
     return NULL;
 }
+
+struct str provider_webhook_url(struct arena *a, const struct provider *p, struct str base,
+                                struct str tenant_id, struct str account)
+{
+    if (p->scope == SCOPE_APP)
+        return str_fmt(a, "%.*s/webhooks/%s", STR_ARG(base), p->name);
+    if (!p->path_names_account)
+        return str_fmt(a, "%.*s/webhooks/%s/%.*s", STR_ARG(base), p->name, STR_ARG(tenant_id));
+    return str_fmt(a, "%.*s/webhooks/%s/%.*s/%.*s", STR_ARG(base), p->name, STR_ARG(tenant_id),
+                   STR_ARG(account));
+}

@@ -124,6 +124,8 @@ static struct str telegram_normal_type(struct str account_type)
 const struct provider telegram_provider = {
     .name = "telegram",
     .scope = SCOPE_TENANT,
+    .secret_header = "X-Telegram-Bot-Api-Secret-Token",
+    .path_names_account = true,
     .default_account_type = "bot",
     .verify = telegram_verify,
     .split = telegram_split,

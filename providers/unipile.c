@@ -178,6 +178,7 @@ static bool unipile_parse(struct arena *a, const struct unit *unit, struct event
 const struct provider unipile_provider = {
     .name = "unipile",
     .scope = SCOPE_TENANT,
+    .secret_header = "Unipile-Auth",
     .verify = unipile_verify,
     .split = unipile_split,
     .parse = unipile_parse,

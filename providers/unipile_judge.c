@@ -121,6 +121,7 @@ void unipile_judge_error(struct arena *a, const struct send_call *call,
     out->detail = send_words(a, call->account, detail.len ? detail : title);
     if (e) {
         judge_by(e, call, reply, out);
+        out->is_expired = out->outcome == OUTCOME_AUTH && str_starts(name, STR("expired_"));
         return;
     }
     judge_status(call, reply, out);

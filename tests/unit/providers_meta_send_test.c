@@ -213,10 +213,46 @@ static void a_token_is_scrubbed_and_wiped(void **state)
     assert_true(str_eq_c(account.token, "secret-token"));
 }
 
+static void an_expired_token_is_told_from_a_withdrawn_one(void **state)
+{
+    (void)state;
+    auto_arena a = arena_new((size_t)1 << 20);
+    struct judgement j = {0};
+    judge("instagram", &(struct row){190, 463, A, ACCOUNT}, &j, a);
+    assert_true(j.is_expired);
+    judge("instagram", &(struct row){190, 460, A, ACCOUNT}, &j, a);
+    assert_false(j.is_expired);
+    judge("whatsapp", &(struct row){10, 463, A, ACCOUNT}, &j, a);
+    assert_false(j.is_expired);
+}
+
+static void a_webhook_is_delivered_where_ingest_listens(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *provider, *url;
+    } rows[] = {
+        {"unipile", "https://gateway.example/webhooks/unipile/TENANT"},
+        {"telegram", "https://gateway.example/webhooks/telegram/TENANT/300"},
+        {"instagram", "https://gateway.example/webhooks/instagram"},
+        {"x", "https://gateway.example/webhooks/x"},
+    };
+    auto_arena a = arena_new((size_t)1 << 20);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct provider *p = provider_find(str_of(rows[i].provider));
+        struct str url =
+            provider_webhook_url(a, p, STR("https://gateway.example"), STR("TENANT"), STR("300"));
+        assert_true(str_eq_c(url, rows[i].url));
+        assert_int_equal(p->secret_header != NULL, p->scope == SCOPE_TENANT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(codes_mean_what_is_documented),
+        cmocka_unit_test(an_expired_token_is_told_from_a_withdrawn_one),
+        cmocka_unit_test(a_webhook_is_delivered_where_ingest_listens),
         cmocka_unit_test(no_row_is_untested),
         cmocka_unit_test(texts_fit_to_the_last_letter),
         cmocka_unit_test(every_kind_is_built_or_refused_with_a_sentence),

@@ -44,6 +44,10 @@ void docs_config(struct buf *out)
               "A verb takes, and "
               "demands, only those that it uses: `postrider <verb> --help`.\n\n",
               out);
+    put_table(&simulator_conf,
+              "## simulate\n\nIn the environment: `POSTRIDER_SIMULATOR_<NAME>`, else "
+              "`POSTRIDER_<NAME>`.\n\n",
+              out);
     put_table(&simulator_webhooks_conf,
               "## simulate webhooks\n\nIn the environment: `POSTRIDER_SIMULATE_<NAME>`, else "
               "`POSTRIDER_<NAME>`.\n\n",

@@ -113,6 +113,7 @@ static int help(void)
     buf_put_c(&text, "\nOperator's verbs:\n");
     for (const struct verb *v = verbs; v->name; v++)
         buf_putf(&text, "  %-24s%s\n", v->name, v->summary);
+    buf_putf(&text, "  %-24s%s\n", "simulate", "Serve the providers' APIs, for tests and demos.");
     buf_putf(&text, "  %-24s%s\n", "simulate webhooks",
              "Post signed webhooks as the providers do, and keep a ledger of them.");
     buf_put_c(&text, "\npostrider --version   postrider DAEMON --print-config\n");

@@ -115,6 +115,8 @@ void http_resume_source(struct http_request *r);
 void http_answer_err(struct http_request *r, const struct err *err);
 /* The same for a status that no error kind has (405). */
 void http_answer_problem(struct http_request *r, int status, struct str detail);
+/* Close the connection instead of answering: what a broken server does. For those that play one. */
+void http_drop(struct http_request *r);
 /* No answer yet: http_answer comes later from the loop thread. Call it before the work that will
  * answer is handed over. The request may end meanwhile (on_done): the client reset the connection,
  * or idle_timeout_ms passed, so let that be longer than any answer takes. That a client went away

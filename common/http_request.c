@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "http_impl.h"
 #include "json.h"
@@ -320,6 +321,15 @@ void http_answer_err(struct http_request *r, const struct err *err)
     }
     // Our own bugs are for the log; a stranger has no use for them.
     http_answer_problem(r, status, err->kind == ERR_FAULT ? STR_NONE : str_of(err->msg));
+}
+
+void http_drop(struct http_request *r)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (info)
+        (void)shutdown(info->connect_fd, SHUT_RDWR); // what is written from now on goes nowhere
+    http_answer(r, MHD_HTTP_SERVICE_UNAVAILABLE, NULL, STR_NONE);
 }
 
 void http_defer(struct http_request *r)

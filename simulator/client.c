@@ -130,6 +130,11 @@ void sim_client_free(struct sim_client *c)
     free(c);
 }
 
+int sim_client_fd(const struct sim_client *c)
+{
+    return c->epoll;
+}
+
 int sim_client_busy(const struct sim_client *c)
 {
     return c->busy;

@@ -44,6 +44,8 @@ void sim_client_free(struct sim_client *c);
 /* Hand out requests to idle connections, wait up to `timeout_ms` for something to happen, deal with
  * it. blocks up to `timeout_ms`. */
 void sim_client_turn(struct sim_client *c, int timeout_ms);
+/* Readable when a turn has something to do at once; for who polls, and turns with timeout 0. */
+int sim_client_fd(const struct sim_client *c);
 /* Requests under way, those that wait for their next try included. */
 int sim_client_busy(const struct sim_client *c);
 

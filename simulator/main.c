@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "serve.h"
 #include "simulator_main.h"
 #include "webhooks.h"
 
@@ -146,9 +147,15 @@ static int help(FILE *to)
 {
     struct buf text;
     buf_init(&text, 64 << 10);
+    buf_put_c(&text,
+              "usage: postrider simulate [options]\n\n"
+              "Serve the providers' APIs, each under its name: a channel's base address is\n"
+              "http://127.0.0.1:8090/unipile and the like. /_sim/ledger tells what was sent,\n"
+              "/_sim/faults makes things go wrong. Until Ctrl-C.\n\n");
+    conf_print_help(&simulator_conf, &text);
     buf_put_c(
         &text,
-        "usage: postrider simulate webhooks [options]\n\n"
+        "\nusage: postrider simulate webhooks [options]\n\n"
         "Post correctly signed webhooks, as the providers do: over keep-alive connections,\n"
         "each again until it is acknowledged. Ends with a summary; status 0 when every event\n"
         "was acknowledged.\n\n");
@@ -170,7 +177,9 @@ int simulator_main(int argc, char **argv)
 {
     if (asks_help(argc, argv))
         return help(stdout);
-    if (argc < 1 || strcmp(argv[0], "webhooks") != 0)
+    if (argc > 0 && strcmp(argv[0], "webhooks") == 0)
+        return webhooks(argc - 1, argv + 1);
+    if (argc > 0 && argv[0][0] != '-')
         return help(stderr);
-    return webhooks(argc - 1, argv + 1);
+    return sim_serve(argc, argv);
 }

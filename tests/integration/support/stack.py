@@ -11,6 +11,7 @@ import requests
 from .ports import free_port
 from .process import Process
 from .services import ROOT
+from .simulator import Simulator
 from .stream import Stream
 from .topics import Topics
 from .wait import wait_until
@@ -190,6 +191,12 @@ class Stack:
     def start_all(self):
         """ingest, router, notifier: the pipeline."""
         return tuple(self.start(kind) for kind in ("ingest", "router", "notifier"))
+
+    def start_simulator(self, **settings):
+        """The providers' APIs, with webhooks to this stack's ingest: a support.simulator.Simulator."""
+        simulator = Simulator(self, program(), settings)
+        self.daemons.append(simulator)
+        return simulator.start()
 
     def open_stream(self, token, cursor=None, **options):
         stream = Stream(options.pop("url", self.stream_url), token, cursor, **options)

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api.h"
+#include "apis.h"
+
+const struct sim_api *const sim_apis[] = {
+    &sim_api_unipile,
+    NULL,
+};

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The APIs that are simulated, one module each. */
+#include "api.h"
+
+extern const struct sim_api sim_api_unipile;

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The simulator's server: which provider's API a request is for, what the frame does for all of
+ * them, and the control plane under /_sim/. */
+#include "accounts.h"
+#include "api.h"
+#include "reports.h"
+#include "sends.h"
+#include "serve_conf.h"
+#include "table.h"
+
+struct sim_delayed;
+
+struct sim_server {
+    const struct sim_serve_conf *conf;
+    uv_loop_t *loop;
+    struct http_server *http;
+    struct arena *arena; /* of one call */
+    struct sim_faults faults;
+    struct sim_quotas *quotas;
+    struct sim_sends *sends;
+    struct sim_accounts *accounts;
+    struct sim_reports *reports;
+    struct sim_hooks *hooks;
+    struct sim_table *counts; /* int64_t by "provider status" */
+    FILE *ledger;
+    struct sim_delayed *delayed; /* answers that wait */
+    uint64_t run, unique;
+};
+
+/* NULL: err. Returns owned. Borrows conf. */
+struct sim_server *sim_server_new(uv_loop_t *loop, const struct sim_serve_conf *conf,
+                                  struct err *err);
+int sim_server_port(const struct sim_server *s);
+/* Its handles close in the loop's next turns: run it until it is done, then free. */
+void sim_server_close(struct sim_server *s);
+void sim_server_free(struct sim_server *s);
+
+/* Limits as the providers publish them, from now on. */
+void sim_server_limit(struct sim_server *s);
+/* The account, met if it is new. NULL: there are too many. */
+struct sim_known *sim_account(struct sim_call *c, struct str id);
+
+/* control.c */
+void sim_control(struct sim_server *s, struct http_request *r);

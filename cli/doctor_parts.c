@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "clock.h"
+#include "curl_start.h"
 #include "database.h"
 #include "embedded.h"
 #include "mem.h"
@@ -53,6 +54,7 @@ static size_t swallow(char *data, size_t size, size_t n, void *ctx)
 static long http_get(const char *url, struct buf *body)
 {
     long status = 0;
+    curl_start();
     CURL *curl = curl_easy_init();
     if (!curl)
         return 0;

@@ -8,6 +8,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "curl_start.h"
 #include "http.h"
 #include "log.h"
 #include "mem.h"
@@ -133,6 +134,7 @@ static void take_signals(struct app *app)
 struct app *app_new(const struct app_opts *opts, struct err *err)
 {
     raise_file_limit();
+    curl_start(); // before there are threads
     struct app *app = xalloc(sizeof *app);
     app->opts = *opts;
     int rc = uv_loop_init(&app->loop);

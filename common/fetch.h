@@ -3,9 +3,15 @@
 /* HTTPS client: libcurl's multi interface on a libuv loop.
  *
  * HTTP/1.1 with keep-alive (HTTP/2 POSTs failed once in 700 in our measurements), no redirects, no
- * proxies, only http and https, TLS verified against `ca_file` with libcurl's CA cache working. What a
- * tenant names (base URLs, media) is checked on the address that is connected to: see guard.h.
- * Transfers beyond a host's connections wait here in order, not in libcurl. Nothing is retried. */
+ * proxies, no cookies, only http and https, TLS verified against `ca_file` with libcurl's CA cache
+ * working. What a tenant names (base URLs, media) is checked on the address that is connected to:
+ * see guard.h. Transfers beyond a host's connections wait here in order, not in libcurl; hosts take
+ * turns.
+ *
+ * Nothing is retried. libcurl by itself sends a request again when a reused connection was closed
+ * before an answer began (Curl_retry_request, and CURLOPT_MAXAGE_CONN only makes it rarer): the
+ * server may have acted on the first one. We refuse the second attempt in CURLOPT_PREREQFUNCTION,
+ * and such a transfer ends as FETCH_UNKNOWN. */
 #include <uv.h>
 
 #include "err.h"
@@ -21,14 +27,14 @@ struct fetch_opts {
     int max_per_host;           /* connections to one host and port */
     int max_transfers;          /* under way; past it transfers wait */
     int64_t connect_timeout_ms; /* name, connection, TLS */
-    const struct guard *guard;  /* constant after start; NULL: any address may be connected to */
+    const struct guard *guard;  /* constant after start; NULL: no host is let through */
 };
 
 enum fetch_method { FETCH_GET, FETCH_POST, FETCH_PATCH, FETCH_PUT, FETCH_DELETE };
 
 struct fetch_header {
     const char *name;
-    struct str value; /* no line break in it */
+    struct str value; /* no control character in it */
 };
 
 /* Bytes that are sent as they come: a file of a multipart form, never whole in memory. */
@@ -37,7 +43,7 @@ struct fetch_source {
      * fetch_resume() when there are. */
     int64_t (*read)(void *ctx, char *out, size_t n);
     void *ctx;
-    int64_t size_bytes; /* -1: unknown */
+    int64_t size_bytes; /* exactly so many come; -1: unknown (sent chunked, which some refuse) */
 };
 #define FETCH_LATER (-2)
 
@@ -53,14 +59,14 @@ struct fetch_request {
     struct str url;
     const struct fetch_header *headers;
     size_t n_headers;
-    struct str body;               /* absent: none */
+    struct str body;                /* absent: none */
     const struct fetch_part *parts; /* n_parts > 0: multipart/form-data, no body */
     size_t n_parts;
-    int64_t timeout_ms;     /* from being handed to the network to its last byte */
+    int64_t timeout_ms;      /* from being handed to the network to its last byte */
     size_t answer_max_bytes; /* a longer answer ends as FETCH_UNKNOWN */
-    bool is_guarded;        /* a tenant's URL: https only, and guard's addresses */
+    bool is_guarded;         /* a tenant's URL: https only, and guard's addresses */
     /* Called as the answer's body comes, instead of keeping it; NULL: it is kept. False ends the
-     * transfer. */
+     * transfer. It may call fetch_pause. */
     bool (*on_data)(void *ctx, int status, struct str data);
     /* Just before it goes to the network, after it has waited its turn: false gives it up (a lease
      * that ran out meanwhile): FETCH_REFUSED. NULL: always. */
@@ -77,23 +83,30 @@ enum fetch_end {
 };
 
 struct fetch *fetch_new(const struct fetch_opts *opts, struct err *err); /* returns owned */
-/* Ends all transfers with FETCH_UNKNOWN or FETCH_UNSENT; its handles close in the loop's next turns. */
+/* Ends all transfers with FETCH_UNKNOWN or FETCH_UNSENT, on_done included; its handles close in the
+ * loop's next turns. Not from a callback of a transfer. */
 void fetch_free(struct fetch *f);
 /* Everything in the request but sources and ctx is copied, and wiped with the transfer. False:
- * the URL is not one (ERR_INVALID), on_done is not called. */
+ * the URL or a header is not one, or guard refuses the URL (ERR_INVALID), or `f` is being freed
+ * (ERR_BUSY); on_done is not called. on_done never comes from within fetch_start. */
 bool fetch_start(struct fetch *f, const struct fetch_request *r, struct transfer **out,
                  struct err *err) NODISCARD;
 void fetch_cancel(struct transfer *t); /* on_done comes, in a later turn, as its phase ends */
-void fetch_resume(struct transfer *t); /* a source that said FETCH_LATER has bytes again */
-int fetch_under_way(const struct fetch *f);
+/* In on_data: after this no more comes until fetch_resume. Its timeout goes on. */
+void fetch_pause(struct transfer *t);
+/* A source that said FETCH_LATER has bytes again; or more data is wanted. */
+void fetch_resume(struct transfer *t);
+int fetch_under_way(const struct fetch *f); /* those that wait for their turn included */
 
 /* In on_done. */
 enum fetch_end transfer_end(const struct transfer *t);
-int transfer_status(const struct transfer *t);
+int transfer_status(const struct transfer *t); /* 0: none came */
 struct str transfer_body(const struct transfer *t);
-/* Header of the answer in any case, the last one counts; absent: STR_NONE. `t`: struct transfer. */
+/* Header of the answer in any case, the last one counts; absent: STR_NONE. `t`: struct transfer; in
+ * on_data too. */
 struct str transfer_header(const void *t, const char *name);
-/* Why it did not end whole, for people; never holds the URL's query or a header's value. */
+/* Why it did not end whole, for people; never holds the URL's path or a header's value. */
 const struct err *transfer_err(const struct transfer *t);
-/* Milliseconds from being handed to the network to the first byte of the request on the socket. */
+/* Milliseconds from being handed to the network to the first byte of the request on the socket; -1:
+ * none left us. */
 int64_t transfer_sent_ms(const struct transfer *t);

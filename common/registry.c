@@ -10,6 +10,7 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "curl_start.h"
 #include "mem.h"
 
 #define TIMEOUT_MS       10000L
@@ -45,6 +46,7 @@ struct registry *registry_new(const char *url, struct err *err)
     while (len > 0 && url[len - 1] == '/')
         len--;
     r->url = xstrndup(url, len);
+    curl_start();
     r->curl = curl_easy_init();
     r->headers = curl_slist_append(NULL, "Content-Type: " REGISTRY_JSON);
     if (r->curl && r->headers)

@@ -47,12 +47,14 @@ enum sim_why {
     SIM_WHY_SERVER,  /* status 5xx */
     SIM_WHY_WINDOW,  /* the window for free messages is closed */
     SIM_WHY_REFUSED, /* this person cannot be written to */
+    SIM_WHY_MOVED,   /* only where `can_move`: the conversation is moved_to now */
 };
 struct sim_failure {
     enum sim_why why;
     int status;      /* SIM_WHY_SERVER: 500 and the like */
     int64_t wait_ms; /* SIM_WHY_RATE */
     bool is_pair;
+    struct str moved_to;
     const char *detail; /* for people; NULL: none */
 };
 
@@ -71,6 +73,7 @@ struct sim_api {
     void (*fail)(struct sim_call *c, const struct sim_failure *f);
     /* Headers that every answer has, just before it leaves; NULL: none. */
     void (*finish)(struct sim_call *c);
+    bool can_move; /* conversations get new ids: has SIM_WHY_MOVED */
 
     /* What comes back of a send, as webhooks. style: path and proof; NULL: nothing comes back. */
     const struct sim_provider *style;

@@ -3,6 +3,7 @@
 #include "apis.h"
 
 const struct sim_api *const sim_apis[] = {
+    &sim_api_telegram,
     &sim_api_unipile,
     NULL,
 };

@@ -3,4 +3,4 @@
 /* The APIs that are simulated, one module each. */
 #include "api.h"
 
-extern const struct sim_api sim_api_unipile;
+extern const struct sim_api sim_api_telegram, sim_api_unipile, sim_api_x;

@@ -15,6 +15,7 @@ static const char *const names[SIM_FAULTS] = {
     [SIM_FAULT_REVOKED] = "revoked",
     [SIM_FAULT_WINDOW] = "window",
     [SIM_FAULT_REFUSED] = "refused",
+    [SIM_FAULT_MOVED] = "moved",
     [SIM_FAULT_MALFORMED] = "malformed",
 };
 
@@ -84,8 +85,11 @@ static bool read_words(struct arena *a, const struct json *v, struct sim_rule *r
     struct {
         const char *name;
         struct str *to;
-    } texts[] = {
-        {"provider", &r->provider}, {"account", &r->account}, {"to", &r->to}, {"path", &r->path}};
+    } texts[] = {{"provider", &r->provider},
+                 {"account", &r->account},
+                 {"to", &r->to},
+                 {"path", &r->path},
+                 {"moved_to", &r->moved_to}};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         const struct json *member = json_get(v, texts[i].name);
         if (member && !json_is(member, JSON_STRING))
@@ -105,8 +109,8 @@ static bool read_words(struct arena *a, const struct json *v, struct sim_rule *r
 static bool read_rule(struct arena *a, const struct json *v, struct sim_rule *r, struct err *err)
 {
     static const char *const members[] = {
-        "fault", "provider", "account",     "to", "path",        "count", "skip",
-        "ms",    "status",   "retry_after", "on", "probability", "struck"};
+        "fault", "moved_to", "provider", "account",     "to", "path",        "count",
+        "skip",  "ms",       "status",   "retry_after", "on", "probability", "struck"};
     struct str name = json_text(a, json_get(v, "fault"));
     *r = (struct sim_rule){
         .count = -1, .permille = 1000, .ms = 1000, .status = 503, .retry_after_s = 1};

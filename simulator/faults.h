@@ -19,6 +19,7 @@ enum sim_fault {
     SIM_FAULT_REVOKED,
     SIM_FAULT_WINDOW,
     SIM_FAULT_REFUSED,
+    SIM_FAULT_MOVED,     /* the conversation `to` has the id moved_to (Telegram) */
     SIM_FAULT_MALFORMED, /* accepts, and answers what cannot be understood */
     SIM_FAULTS
 };
@@ -29,7 +30,7 @@ const char *sim_fault_name(enum sim_fault f); /* "rate_limit", "error", ... */
 struct sim_rule {
     enum sim_fault fault;
     /* Only for these; absent: any. Live in the rules' arena. */
-    struct str provider, account, to, path;
+    struct str provider, account, to, path, moved_to;
     bool all;         /* strikes every request, not only sends */
     int64_t skip;     /* so many that fit go unharmed first */
     int64_t count;    /* then the next so many; -1: all */

@@ -9,13 +9,14 @@
 #include "crypto.h"
 #include "mem.h"
 
-#define ARENA_MAX    ((size_t)64 << 20)
-#define CONNECTIONS  4096
-#define HEADER_POOL  16384
-#define IDLE_MS      120000
-#define BODIES_MAX   ((int64_t)512 << 20)
-#define COUNTS_MAX   10000
-#define TOKEN_PREFIX STR("sim-")
+#define ARENA_MAX        ((size_t)64 << 20)
+#define CONNECTIONS      4096
+#define HEADER_POOL      16384
+#define IDLE_MS          120000
+#define BODIES_MAX       ((int64_t)512 << 20)
+#define COUNTS_MAX       10000
+#define NUMBERS_SINCE_MS INT64_C(1767225600000) /* 2026 */
+#define TOKEN_PREFIX     STR("sim-")
 
 /* An answer that waits for its time. */
 struct sim_delayed {
@@ -273,7 +274,11 @@ bool sim_send_may(struct sim_call *c, struct str account, struct str to)
                                       .is_pair = c->quota.is_pair});
         return false;
     }
-    if (sim_faults_strike(&s->faults, SIM_FAULT_WINDOW, &t))
+    const struct sim_rule *r =
+        c->api->can_move ? sim_faults_strike(&s->faults, SIM_FAULT_MOVED, &t) : NULL;
+    if (r)
+        fail(c, &(struct sim_failure){.why = SIM_WHY_MOVED, .moved_to = r->moved_to});
+    else if (sim_faults_strike(&s->faults, SIM_FAULT_WINDOW, &t))
         sim_fail(c, SIM_WHY_WINDOW, NULL);
     else if (sim_faults_strike(&s->faults, SIM_FAULT_REFUSED, &t))
         sim_fail(c, SIM_WHY_REFUSED, NULL);
@@ -439,6 +444,8 @@ struct sim_server *sim_server_new(uv_loop_t *loop, const struct sim_serve_conf *
     s->counts = sim_table_new(sizeof(int64_t), COUNTS_MAX);
     s->hooks = sim_hooks_new();
     crypto_random(&s->run, sizeof s->run);
+    // Ids that are numbers go on where those of earlier runs ended.
+    s->unique = (uint64_t)(clock_at_ms() - NUMBERS_SINCE_MS);
     if (conf->published_limits)
         sim_server_limit(s);
     bool ok = open_ledger(s, err);

@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Telegram's Bot API: the methods that send. The token is in the path. */
+#include "telegram_api.h"
+
+#include <string.h>
+
+#include "apis.h"
+
+#define MESSAGE_MAX 4096 /* UTF-16 units */
+#define DATA_MAX    64
+#define OUT_MAX     ((size_t)1 << 20)
+
+/* --- answers -------------------------------------------------------------------------------------
+ */
+
+static void put_error(struct sim_call *c, int status, struct str description, struct str parameters)
+{
+    struct buf out;
+    buf_init(&out, 65536);
+    struct json_out o = {.buf = &out};
+    json_open(&o, '{');
+    json_put_bool(&o, "ok", false);
+    json_put_int(&o, "error_code", status);
+    json_put_str(&o, "description", str_utf8(c->a, description));
+    if (parameters.len)
+        json_put_raw(&o, "parameters", parameters);
+    json_close(&o, '}');
+    sim_answer(c, status, buf_str(&out));
+    buf_done(&out);
+}
+
+bool sim_tg_error(struct sim_call *c, int status, const char *description)
+{
+    put_error(c, status, str_of(description), STR_NONE);
+    return false;
+}
+
+void sim_tg_result(struct sim_call *c, struct str json)
+{
+    sim_answer(c, 200, str_fmt(c->a, "{\"ok\":true,\"result\":%.*s}", STR_ARG(json)));
+}
+
+static void fail_rate(struct sim_call *c, const struct sim_failure *f)
+{
+    long long s = (f->wait_ms + 999) / 1000;
+    put_error(c, 429, str_fmt(c->a, "Too Many Requests: retry after %lld", s),
+              str_fmt(c->a, "{\"retry_after\":%lld}", s));
+}
+
+static void fail(struct sim_call *c, const struct sim_failure *f)
+{
+    switch (f->why) {
+    case SIM_WHY_RATE:
+        fail_rate(c, f);
+        return;
+    case SIM_WHY_MOVED:
+        put_error(c, 400, STR("Bad Request: group chat was upgraded to a supergroup chat"),
+                  str_fmt(c->a, "{\"migrate_to_chat_id\":%.*s}", STR_ARG(f->moved_to)));
+        return;
+    case SIM_WHY_NO_TOKEN:
+    case SIM_WHY_BAD_TOKEN:
+    case SIM_WHY_EXPIRED:
+    case SIM_WHY_REVOKED:
+        sim_tg_error(c, 401, "Unauthorized");
+        return;
+    case SIM_WHY_TYPE:
+    case SIM_WHY_BODY:
+        put_error(
+            c, 400,
+            str_fmt(c->a, "Bad Request: can't parse the request: %s", f->detail ? f->detail : ""),
+            STR_NONE);
+        return;
+    case SIM_WHY_SERVER:
+        if (f->status == 500)
+            sim_tg_error(c, 500, "Internal Server Error");
+        else // said by what stands before the servers
+            sim_answer_as(c, f->status, "text/html", STR("<html><body>Bad Gateway</body></html>"));
+        return;
+    case SIM_WHY_WINDOW:
+        sim_tg_error(c, 400, "Bad Request: BUSINESS_PEER_USAGE_MISSING");
+        return;
+    case SIM_WHY_REFUSED:
+        sim_tg_error(c, 403, "Forbidden: bot was blocked by the user");
+        return;
+    case SIM_WHY_PATH:
+    case SIM_WHY_METHOD:
+        break;
+    }
+    sim_tg_error(c, 404, "Not Found");
+}
+
+/* --- parameters ----------------------------------------------------------------------------------
+ */
+
+struct str sim_tg_text(const struct sim_tg *t, const char *name)
+{
+    struct str in_body = sim_field_text(&t->body, name);
+    return in_body.ptr ? in_body : http_query(t->c->http, name);
+}
+
+const struct json *sim_tg_json(const struct sim_tg *t, const char *name)
+{
+    struct err err = {0};
+    const struct sim_field *f = sim_field(&t->body, name);
+    // A JSON body may hold an object as it is, or as text.
+    if (f && f->json && !json_is(f->json, JSON_STRING))
+        return f->json;
+    struct str text = sim_tg_text(t, name);
+    return text.len ? json_parse(t->c->a, text, &err) : NULL;
+}
+
+bool sim_tg_int(const struct sim_tg *t, const char *name, int64_t *out)
+{
+    return str_i64(sim_tg_text(t, name), out);
+}
+
+bool sim_tg_fits(struct sim_call *c, struct str text, size_t max, const char *too_long)
+{
+    size_t units = 0;
+    for (struct str rest = text; rest.len;) {
+        uint32_t point;
+        bool valid;
+        rest = str_skip(rest, utf8_next(rest, &point, &valid));
+        if (!valid)
+            return sim_tg_error(c, 400, "Bad Request: strings must be encoded in UTF-8");
+        units += point > 0xFFFF ? 2 : 1;
+    }
+    return units <= max || sim_tg_error(c, 400, too_long);
+}
+
+static bool button_valid(struct arena *a, const struct json *b)
+{
+    struct str data = json_text(a, json_get(b, "callback_data"));
+    struct str url = json_text(a, json_get(b, "url"));
+    bool is_url = str_starts(url, STR("https://")) || str_starts(url, STR("http://"));
+    return json_is(json_get(b, "text"), JSON_STRING) && json_text(a, json_get(b, "text")).len &&
+           (data.len > 0) + (url.len > 0) == 1 && (data.len ? data.len <= DATA_MAX : is_url);
+}
+
+static bool markup_valid(struct sim_tg *t)
+{
+    struct sim_call *c = t->c;
+    if (!sim_tg_text(t, "reply_markup").len && !sim_field(&t->body, "reply_markup"))
+        return true;
+    const struct json *markup = sim_tg_json(t, "reply_markup");
+    const struct json *rows = json_get(markup, "inline_keyboard");
+    if (!json_is(markup, JSON_OBJECT))
+        return sim_tg_error(c, 400, "Bad Request: object expected as reply markup");
+    if (!json_is(rows, JSON_ARRAY))
+        return sim_tg_error(c, 400,
+                            "Bad Request: can't parse inline keyboard: field "
+                            "\"inline_keyboard\" must be of type Array");
+    for (const struct json *row = json_first(rows); row; row = json_next(rows, row)) {
+        if (!json_is(row, JSON_ARRAY))
+            return sim_tg_error(c, 400, "Bad Request: can't parse inline keyboard");
+        for (const struct json *b = json_first(row); b; b = json_next(row, b))
+            if (!button_valid(c->a, b))
+                return sim_tg_error(c, 400, "Bad Request: BUTTON_DATA_INVALID");
+    }
+    return true;
+}
+
+static struct str place_of(const struct sim_tg *t)
+{
+    if (!t->connection.len)
+        return t->chat;
+    return str_fmt(t->c->a, "%.*s:%.*s", STR_ARG(t->connection), STR_ARG(t->chat));
+}
+
+static bool reply_valid(struct sim_tg *t)
+{
+    struct sim_call *c = t->c;
+    int64_t id;
+    if (!sim_tg_text(t, "reply_parameters").len && !sim_field(&t->body, "reply_parameters"))
+        return true;
+    const struct json *reply = sim_tg_json(t, "reply_parameters");
+    if (!json_is(reply, JSON_OBJECT))
+        return sim_tg_error(c, 400, "Bad Request: object expected as reply parameters");
+    if (!json_i64(json_get(reply, "message_id"), &id) || id <= 0)
+        return sim_tg_error(c, 400, "Bad Request: message to be replied not found");
+    t->target = str_fmt(c->a, "%.*s:%lld", STR_ARG(place_of(t)), (long long)id);
+    return true;
+}
+
+static bool chat_valid(struct sim_tg *t)
+{
+    int64_t id = 0;
+    t->chat = sim_tg_text(t, "chat_id");
+    t->connection = sim_tg_text(t, "business_connection_id");
+    if (!t->chat.len)
+        return sim_tg_error(t->c, 400, "Bad Request: chat_id is empty");
+    if (t->chat.ptr[0] == '@' ? t->chat.len < 2 : !str_i64(t->chat, &id) || id == 0)
+        return sim_tg_error(t->c, 400, "Bad Request: chat not found");
+    return true;
+}
+
+bool sim_tg_place(struct sim_tg *t)
+{
+    return chat_valid(t) && reply_valid(t) && markup_valid(t);
+}
+
+/* --- what was sent -------------------------------------------------------------------------------
+ */
+
+static void put_chat(struct json_out *o, struct sim_tg *t)
+{
+    bool is_name = t->chat.ptr[0] == '@', is_group = t->chat.ptr[0] == '-';
+    json_key_out(o, "chat");
+    json_open(o, '{');
+    // The channel behind a name has a number.
+    json_put_raw(o, "id",
+                 is_name ? str_fmt(t->c->a, "-100%u", (unsigned)(str_hash(t->chat) % 1000000000u))
+                         : t->chat);
+    json_put_str(o, "type",
+                 is_name    ? STR("channel")
+                 : is_group ? STR("supergroup")
+                            : STR("private"));
+    if (is_group || is_name)
+        json_put_str(o, "title", STR("A group"));
+    else
+        json_put_str(o, "first_name", STR("Customer"));
+    json_close(o, '}');
+}
+
+static void put_message(struct json_out *o, struct sim_tg *t, uint64_t id, struct str members)
+{
+    struct sim_call *c = t->c;
+    json_open(o, '{');
+    json_put_int(o, "message_id", (int64_t)id);
+    json_key_out(o, "from");
+    sim_tg_put_bot(o, c);
+    put_chat(o, t);
+    json_put_int(o, "date", c->at_ms / 1000);
+    if (t->connection.len)
+        json_put_str(o, "business_connection_id", str_utf8(c->a, t->connection));
+    buf_putc(o->buf, ',');
+    buf_put_str(o->buf, members);
+    json_close(o, '}');
+}
+
+void sim_tg_sent(struct sim_tg *t, const char *kind, struct str text, const struct str *members,
+                 size_t n, struct str detail)
+{
+    struct sim_call *c = t->c;
+    struct str place = place_of(t);
+    if (!sim_send_may(c, c->account, place))
+        return;
+    struct buf out;
+    buf_init(&out, OUT_MAX);
+    struct json_out o = {.buf = &out};
+    uint64_t first = 0;
+    if (n > 1)
+        json_open(&o, '[');
+    for (size_t i = 0; i < n; i++) {
+        uint64_t id = sim_unique(c);
+        first = first ? first : id;
+        put_message(&o, t, id, members[i]);
+    }
+    if (n > 1)
+        json_close(&o, ']');
+    sim_send_accept(c, &(struct sim_send){.kind = str_of(kind),
+                                          .to = place,
+                                          .conversation = place,
+                                          .text = text,
+                                          .external_id = str_fmt(c->a, "%.*s:%llu", STR_ARG(place),
+                                                                 (unsigned long long)first),
+                                          .target = t->target,
+                                          .detail = detail});
+    sim_tg_result(c, buf_str(&out));
+    buf_done(&out);
+}
+
+static void send_done(struct sim_tg *t, const char *kind, struct str text, struct str target)
+{
+    struct str place = place_of(t);
+    if (!sim_send_may(t->c, t->c->account, place))
+        return;
+    sim_send_accept(t->c, &(struct sim_send){.kind = str_of(kind),
+                                             .to = place,
+                                             .conversation = place,
+                                             .text = text,
+                                             .target = target});
+    sim_tg_result(t->c, STR("true"));
+}
+
+/* --- methods -------------------------------------------------------------------------------------
+ */
+
+/* `"name":"<text>"` for the answer. */
+static struct str text_member(struct arena *a, const char *name, struct str text)
+{
+    struct buf out;
+    buf_init(&out, OUT_MAX);
+    buf_putf(&out, "\"%s\":", name);
+    struct json_out o = {.buf = &out};
+    json_str(&o, text);
+    struct str member = str_dup(a, buf_str(&out));
+    buf_done(&out);
+    return member;
+}
+
+static void send_message(struct sim_tg *t)
+{
+    struct str text = sim_tg_text(t, "text");
+    if (!sim_tg_place(t))
+        return;
+    if (!str_trim(text).len) {
+        sim_tg_error(t->c, 400, "Bad Request: message text is empty");
+        return;
+    }
+    if (!sim_tg_fits(t->c, text, MESSAGE_MAX, "Bad Request: message is too long"))
+        return;
+    struct str member = text_member(t->c->a, "text", text);
+    bool has_markup = sim_field(&t->body, "reply_markup") != NULL;
+    sim_tg_sent(t, has_markup ? "choices" : "text", text, &member, 1, STR_NONE);
+}
+
+/* A number with a fraction, in range; digits only: no exponent is ever sent. */
+static bool degree(const struct sim_tg *t, const char *name, int64_t max)
+{
+    struct str text = sim_tg_text(t, name), whole, rest;
+    int64_t n = 0;
+    bool has_fraction = str_cut(text, '.', &whole, &rest);
+    for (size_t i = 0; i < rest.len; i++)
+        if (rest.ptr[i] < '0' || rest.ptr[i] > '9')
+            return false;
+    if (has_fraction && !rest.len)
+        return false;
+    if (str_eq_c(whole, "-0"))
+        return true;
+    return str_i64(whole, &n) && n >= -max && n <= max;
+}
+
+static void send_place(struct sim_tg *t, bool is_venue)
+{
+    struct sim_call *c = t->c;
+    if (!sim_tg_place(t))
+        return;
+    if (!degree(t, "latitude", 90) || !degree(t, "longitude", 180)) {
+        sim_tg_error(c, 400, "Bad Request: wrong latitude or longitude");
+        return;
+    }
+    struct str title = sim_tg_text(t, "title"), address = sim_tg_text(t, "address");
+    if (is_venue && (!title.len || !address.len)) {
+        sim_tg_error(c, 400,
+                     title.len ? "Bad Request: address is empty" : "Bad Request: title is empty");
+        return;
+    }
+    struct str member =
+        str_fmt(c->a, "\"location\":{\"latitude\":%.*s,\"longitude\":%.*s}",
+                STR_ARG(sim_tg_text(t, "latitude")), STR_ARG(sim_tg_text(t, "longitude")));
+    sim_tg_sent(t, "location", STR_NONE, &member, 1, str_fmt(c->a, "{%.*s}", STR_ARG(member)));
+}
+
+static void send_location(struct sim_tg *t)
+{
+    send_place(t, false);
+}
+
+static void send_venue(struct sim_tg *t)
+{
+    send_place(t, true);
+}
+
+static void send_action(struct sim_tg *t)
+{
+    static const char *const actions[] = {
+        "typing",        "upload_photo",      "record_video",     "upload_video",
+        "record_voice",  "upload_voice",      "upload_document",  "choose_sticker",
+        "find_location", "record_video_note", "upload_video_note"};
+    struct str action = sim_tg_text(t, "action");
+    if (!chat_valid(t))
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+        if (!str_eq_c(action, actions[i]))
+            continue;
+        send_done(t, "typing", STR_NONE, STR_NONE);
+        return;
+    }
+    sim_tg_error(t->c, 400, "Bad Request: wrong parameter action in request");
+}
+
+/* What a bot may react with: the list of ReactionTypeEmoji, without the variation selectors. */
+static const char reactions[] =
+    " 👍 👎 ❤ 🔥 🥰 👏 😁 🤔 🤯 😱 🤬 😢 🎉 🤩 🤮 💩 🙏 👌 🕊 🤡 🥱 🥴 😍 🐳 ❤‍🔥 🌚 🌭 💯 🤣 ⚡ 🍌 🏆 💔 🤨 😐 🍓 🍾 "
+    "💋 🖕 😈 😴 😭 🤓 👻 👨‍💻 👀 🎃 🙈 😇 😨 🤝 ✍ 🤗 🫡 🎅 🎄 ☃ 💅 🤪 🗿 🆒 💘 🙉 🦄 😘 💊 🙊 😎 👾 🤷‍♂ 🤷 🤷‍♀ 😡 ";
+
+static bool is_reaction(struct arena *a, struct str emoji)
+{
+    struct str selector = STR("\xEF\xB8\x8F");
+    if (str_ends(emoji, selector))
+        emoji.len -= selector.len;
+    struct str wanted = str_fmt(a, " %.*s ", STR_ARG(emoji));
+    return emoji.len && memmem(reactions, sizeof reactions - 1, wanted.ptr, wanted.len);
+}
+
+static bool message_valid(struct sim_tg *t, struct str *target)
+{
+    int64_t id;
+    if (!sim_tg_int(t, "message_id", &id) || id <= 0)
+        return sim_tg_error(t->c, 400, "Bad Request: message to react not found");
+    *target = str_fmt(t->c->a, "%.*s:%lld", STR_ARG(place_of(t)), (long long)id);
+    return true;
+}
+
+static void set_reaction(struct sim_tg *t)
+{
+    struct sim_call *c = t->c;
+    struct str target, emoji = STR("");
+    if (!chat_valid(t) || !message_valid(t, &target))
+        return;
+    const struct json *list = sim_tg_json(t, "reaction");
+    if (list && !json_is(list, JSON_ARRAY)) {
+        sim_tg_error(c, 400, "Bad Request: can't parse reaction types JSON object");
+        return;
+    }
+    for (const struct json *v = json_first(list); v; v = json_next(list, v)) {
+        emoji = json_text(c->a, json_get(v, "emoji"));
+        if (str_eq_c(json_text(c->a, json_get(v, "type")), "emoji") && is_reaction(c->a, emoji))
+            continue;
+        sim_tg_error(c, 400, "Bad Request: REACTION_INVALID");
+        return;
+    }
+    send_done(t, "reaction", emoji, target);
+}
+
+static void read_business(struct sim_tg *t)
+{
+    struct str target;
+    if (!chat_valid(t) || !message_valid(t, &target))
+        return;
+    if (!t->connection.len) {
+        sim_tg_error(t->c, 400, "Bad Request: BUSINESS_CONNECTION_INVALID");
+        return;
+    }
+    send_done(t, "read", STR_NONE, target);
+}
+
+/* --- the API -------------------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *name;
+    void (*handle)(struct sim_tg *t);
+} methods[] = {
+    {"sendMessage", send_message},
+    {"sendPhoto", sim_tg_photo},
+    {"sendVideo", sim_tg_video},
+    {"sendAudio", sim_tg_audio},
+    {"sendVoice", sim_tg_voice},
+    {"sendDocument", sim_tg_document},
+    {"sendAnimation", sim_tg_animation},
+    {"sendSticker", sim_tg_sticker},
+    {"sendMediaGroup", sim_tg_album},
+    {"sendLocation", send_location},
+    {"sendVenue", send_venue},
+    {"sendChatAction", send_action},
+    {"setMessageReaction", set_reaction},
+    {"readBusinessMessage", read_business},
+    {"getMe", sim_tg_get_me},
+    {"setWebhook", sim_tg_set_webhook},
+    {"deleteWebhook", sim_tg_delete_webhook},
+    {"getWebhookInfo", sim_tg_webhook_info},
+    {"getFile", sim_tg_get_file},
+};
+
+/* A body of a type that Telegram does not read is no body. */
+static bool read_body(struct sim_tg *t)
+{
+    struct sim_call *c = t->c;
+    struct err why = {0};
+    enum sim_body_read r = sim_body_parse(
+        c->a, http_header(c->http, "Content-Type"), http_body(c->http),
+        SIM_BODY_NONE | SIM_BODY_JSON | SIM_BODY_FORM | SIM_BODY_MULTIPART, &t->body, &why);
+    if (r == SIM_READ_MALFORMED)
+        sim_fail(c, SIM_WHY_BODY, str_c(c->a, str_utf8(c->a, str_of(why.msg))));
+    return r != SIM_READ_MALFORMED;
+}
+
+static void call(struct sim_call *c)
+{
+    struct sim_tg t = {.c = c};
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+        if (!str_ieq(c->args[1], str_of(methods[i].name)))
+            continue;
+        if (read_body(&t))
+            methods[i].handle(&t);
+        return;
+    }
+    sim_tg_error(c, 404, "Not Found: method not found");
+}
+
+static void file(struct sim_call *c)
+{
+    sim_answer_as(c, 200, "application/octet-stream", STR("The file's bytes.\n"));
+}
+
+/* "<bot's id>:<secret>" is what a token looks like; what does not is no path. */
+static bool admit(struct sim_call *c)
+{
+    struct str token = c->args[0], id, rest;
+    c->account = sim_token_account(c->a, token);
+    bool is_ours = str_starts(token, STR("sim-")) || str_cut(token, ':', &id, &rest);
+    if (!is_ours)
+        return sim_tg_error(c, 404, "Not Found");
+    return sim_token_check(c, token);
+}
+
+static const struct sim_route routes[] = {
+    {HTTP_POST, "/bot*/*", call},
+    {HTTP_GET, "/bot*/*", call},
+    {HTTP_GET, "/file/bot*/*", file},
+};
+
+const struct sim_api sim_api_telegram = {
+    .name = "telegram",
+    .routes = routes,
+    .n_routes = ARRAY_LEN(routes),
+    // "About 30 messages per second" in all; one a second to one chat, with short bursts.
+    .limit = {.account = {.burst = 30, .per_minute = 1800}, .pair = {.burst = 3, .per_minute = 60}},
+    .admit = admit,
+    .fail = fail,
+    .can_move = true,
+};

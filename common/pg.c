@@ -2,19 +2,17 @@
 #include "pg.h"
 
 #include <errno.h>
-#include <libpq-fe.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
-#include "log.h"
 #include "mem.h"
+#include "pg_impl.h"
 
 /* Statements and PREPAREs that may wait in one pipeline, and names prepared on one connection. */
 #define QUEUE_MAX    64
 #define PREPARED_MAX 128
-#define PARAMS_MAX   48
 
 /* What the server will answer, in order. */
 struct queued {
@@ -32,7 +30,7 @@ struct pg {
     size_t n_prepared;
     struct queued queue[QUEUE_MAX];
     int n_queue, n_sent; /* n_sent: those that are no PREPAREs */
-    char sqlstate[6];
+    char sqlstate[PG_SQLSTATE_MAX];
 };
 
 struct pg *pg_new(const struct pg_opts *opts)
@@ -75,56 +73,15 @@ const char *pg_sqlstate(const struct pg *pg)
     return pg->sqlstate;
 }
 
-/* libpq ends its messages with a newline and puts several lines into one. */
-static const char *first_line(const char *text, char *out, size_t size)
-{
-    size_t n = strcspn(text, "\n");
-    n = n < size ? n : size - 1;
-    memcpy(out, text, n);
-    out[n] = 0;
-    return out;
-}
-
-static enum err_kind kind_of(const char *sqlstate)
-{
-    if (!strcmp(sqlstate, "23505") || !strcmp(sqlstate, "40001") || !strcmp(sqlstate, "40P01"))
-        return ERR_CONFLICT;
-    static const char *const data_classes[] = {"21", "22", "23", "54"};
-    for (size_t i = 0; i < ARRAY_LEN(data_classes); i++)
-        if (!strncmp(sqlstate, data_classes[i], 2))
-            return ERR_INVALID;
-    if (!strncmp(sqlstate, "42", 2))
-        return ERR_FAULT;
-    if (!strncmp(sqlstate, "28", 2))
-        return ERR_DENIED;
-    return ERR_BUSY;
-}
-
 /* The connection is of no more use. */
 static bool lost(struct pg *pg, struct err *err, const char *doing)
 {
     char line[200];
-    first_line(pg->conn ? PQerrorMessage(pg->conn) : "", line, sizeof line);
+    pg_first_line(pg->conn ? PQerrorMessage(pg->conn) : "", line, sizeof line);
     err_set(err, ERR_BUSY, "PostgreSQL: %s: %s", doing, *line ? line : "no answer in time");
     pg->sqlstate[0] = 0;
     drop_connection(pg);
     return false;
-}
-
-static bool result_error(struct pg *pg, const PGresult *res, const char *name, struct err *err)
-{
-    const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
-    const char *hint = PQresultErrorField(res, PG_DIAG_MESSAGE_HINT);
-    const char *detail = PQresultErrorField(res, PG_DIAG_CONTEXT);
-    const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
-    char where[80], line[180];
-    strncpy(pg->sqlstate, state ? state : "", sizeof pg->sqlstate - 1);
-    // Of an error in the data the context quotes the data, which is people's.
-    first_line(detail && strncmp(pg->sqlstate, "22", 2) != 0 ? detail : "", where, sizeof where);
-    first_line(text ? text : PQresultErrorMessage(res), line, sizeof line);
-    return err_set(err, kind_of(pg->sqlstate), "%s%s%s (SQLSTATE %s)%s%s%s%s", name ? name : "",
-                   name ? ": " : "", line, pg->sqlstate, *where ? "; " : "", where,
-                   hint ? "; " : "", hint ? hint : "");
 }
 
 /* Wait until the socket is ready; false: the deadline has passed. */
@@ -173,14 +130,6 @@ static bool await_connection(struct pg *pg, int64_t deadline_ms)
     return true;
 }
 
-/* libpq would print them on stderr, where only log lines belong. */
-static void on_notice(void *ctx, const char *message)
-{
-    char line[200];
-    (void)ctx;
-    log_debug("PostgreSQL has a notice", kv_c("notice", first_line(message, line, sizeof line)));
-}
-
 bool pg_connect(struct pg *pg, struct err *err)
 {
     if (pg_is_connected(pg))
@@ -196,7 +145,7 @@ bool pg_connect(struct pg *pg, struct err *err)
         return lost(pg, err, "connecting");
     if (PQsetnonblocking(pg->conn, 1))
         return lost(pg, err, "connecting");
-    PQsetNoticeProcessor(pg->conn, on_notice, NULL);
+    PQsetNoticeProcessor(pg->conn, pg_on_notice, NULL);
     for (size_t i = 0; i < pg->n_session; i++) {
         struct pg_result *r = pg_exec(pg, pg->session_sql[i], NULL, 0, err);
         if (!r) {
@@ -240,32 +189,18 @@ static bool send_prepare(struct pg *pg, const struct pg_stmt *stmt)
     return true;
 }
 
-struct wire_params {
-    const char *values[PARAMS_MAX];
-    int lens[PARAMS_MAX], formats[PARAMS_MAX];
-};
-
-static void to_wire(const struct pg_param *params, int n, struct wire_params *out)
-{
-    for (int i = 0; i < n; i++) {
-        out->values[i] = params[i].value;
-        out->lens[i] = params[i].len;
-        out->formats[i] = params[i].binary;
-    }
-}
-
 bool pg_send(struct pg *pg, const struct pg_stmt *stmt, const struct pg_param *params, int n_params,
              struct err *err)
 {
-    struct wire_params w;
+    struct pg_wire w;
     if (!pg_is_connected(pg))
         return err_set(err, ERR_BUSY, "PostgreSQL: not connected");
-    if (n_params > PARAMS_MAX || pg->n_queue + 2 > QUEUE_MAX)
+    if (n_params > PG_PARAMS_MAX || pg->n_queue + 2 > QUEUE_MAX)
         return err_set(err, ERR_FAULT,
                        "PostgreSQL: too many parameters or statements in one pipeline");
     if (PQpipelineStatus(pg->conn) == PQ_PIPELINE_OFF && !PQenterPipelineMode(pg->conn))
         return lost(pg, err, "starting a pipeline");
-    to_wire(params, n_params, &w);
+    pg_to_wire(params, n_params, &w);
     if (!send_prepare(pg, stmt))
         return lost(pg, err, "preparing");
     int ok = stmt->name ? PQsendQueryPrepared(pg->conn, stmt->name, n_params, w.values, w.lens,
@@ -276,12 +211,6 @@ bool pg_send(struct pg *pg, const struct pg_stmt *stmt, const struct pg_param *p
         return lost(pg, err, "sending");
     enqueue(pg, stmt->name, false);
     return true;
-}
-
-static bool is_good(const PGresult *res)
-{
-    ExecStatusType s = PQresultStatus(res);
-    return s == PGRES_TUPLES_OK || s == PGRES_COMMAND_OK;
 }
 
 /* The one result of a queued item, its closing NULL read too. NULL: the connection is lost. */
@@ -309,9 +238,9 @@ static int read_queue(struct pg *pg, struct pg_result **results, int64_t deadlin
         PGresult *res = next_result(pg->conn, deadline_ms);
         if (!res)
             return -1;
-        bool good = is_good(res);
+        bool good = pg_is_good(res);
         if (!good && state == 1) {
-            result_error(pg, res, q->name, err);
+            pg_result_err(res, q->name, pg->sqlstate, err);
             state = 0;
         }
         if (!good && q->is_prepare)
@@ -378,7 +307,7 @@ static PGresult *read_last(struct pg *pg, int64_t deadline_ms)
         PGresult *res = PQgetResult(pg->conn);
         if (!res)
             return kept;
-        if (kept && !is_good(kept)) {
+        if (kept && !pg_is_good(kept)) {
             PQclear(res);
             continue;
         }
@@ -390,12 +319,12 @@ static PGresult *read_last(struct pg *pg, int64_t deadline_ms)
 struct pg_result *pg_exec(struct pg *pg, const char *sql, const struct pg_param *params,
                           int n_params, struct err *err)
 {
-    struct wire_params w;
+    struct pg_wire w;
     if (!pg_is_connected(pg)) {
         err_set(err, ERR_BUSY, "PostgreSQL: not connected");
         return NULL;
     }
-    if (n_params > PARAMS_MAX) {
+    if (n_params > PG_PARAMS_MAX) {
         err_set(err, ERR_FAULT, "PostgreSQL: too many parameters");
         return NULL;
     }
@@ -403,7 +332,7 @@ struct pg_result *pg_exec(struct pg *pg, const char *sql, const struct pg_param 
         lost(pg, err, "ending a pipeline whose results were not read");
         return NULL;
     }
-    to_wire(params, n_params, &w);
+    pg_to_wire(params, n_params, &w);
     int ok = n_params
                  ? PQsendQueryParams(pg->conn, sql, n_params, NULL, w.values, w.lens, w.formats, 0)
                  : PQsendQuery(pg->conn, sql);
@@ -413,114 +342,9 @@ struct pg_result *pg_exec(struct pg *pg, const char *sql, const struct pg_param 
         return NULL;
     }
     pg->sqlstate[0] = 0;
-    if (is_good(res))
+    if (pg_is_good(res))
         return (struct pg_result *)res;
-    result_error(pg, res, NULL, err);
+    pg_result_err(res, NULL, pg->sqlstate, err);
     PQclear(res);
     return NULL;
-}
-
-void pg_result_free(struct pg_result *r)
-{
-    PQclear((PGresult *)r);
-}
-
-int pg_rows(const struct pg_result *r)
-{
-    return PQntuples((const PGresult *)r);
-}
-
-bool pg_null(const struct pg_result *r, int row, int col)
-{
-    return PQgetisnull((const PGresult *)r, row, col);
-}
-
-struct str pg_text(const struct pg_result *r, int row, int col)
-{
-    if (pg_null(r, row, col))
-        return STR_NONE;
-    const PGresult *res = (const PGresult *)r;
-    return (struct str){PQgetvalue(res, row, col), (size_t)PQgetlength(res, row, col)};
-}
-
-int64_t pg_i64(const struct pg_result *r, int row, int col)
-{
-    int64_t v = 0;
-    (void)str_i64(pg_text(r, row, col), &v);
-    return v;
-}
-
-/* --- arrays -------------------------------------------------------------------------------------
- */
-
-void pg_array_init(struct pg_array *x, size_t max)
-{
-    buf_init(&x->buf, max);
-    pg_array_clear(x);
-}
-
-void pg_array_done(struct pg_array *x)
-{
-    buf_done(&x->buf);
-}
-
-void pg_array_clear(struct pg_array *x)
-{
-    buf_clear(&x->buf);
-    x->n = 0;
-}
-
-static void separate(struct pg_array *x)
-{
-    buf_putc(&x->buf, x->n++ ? ',' : '{');
-}
-
-void pg_array_str(struct pg_array *x, struct str v)
-{
-    if (!v.ptr) {
-        pg_array_null(x);
-        return;
-    }
-    separate(x);
-    char *start = buf_reserve(&x->buf, 3 * v.len + 2);
-    if (!start)
-        return;
-    char *w = start;
-    *w++ = '"';
-    for (size_t i = 0; i < v.len; i++) {
-        char c = v.ptr[i];
-        if (c == 0) {          // would end the parameter; PostgreSQL's text has none
-            *w++ = (char)0xEF; // U+FFFD
-            *w++ = (char)0xBF;
-            *w++ = (char)0xBD;
-            continue;
-        }
-        if (c == '"' || c == '\\')
-            *w++ = '\\';
-        *w++ = c;
-    }
-    *w++ = '"';
-    x->buf.len += (size_t)(w - start);
-}
-
-void pg_array_i64(struct pg_array *x, int64_t v)
-{
-    separate(x);
-    buf_putf(&x->buf, "%lld", (long long)v);
-}
-
-void pg_array_null(struct pg_array *x)
-{
-    separate(x);
-    buf_put(&x->buf, "NULL", 4);
-}
-
-struct pg_param pg_array_param(struct pg_array *x)
-{
-    if (!x->n)
-        buf_putc(&x->buf, '{');
-    buf_put(&x->buf, "}", 2); // with its NUL
-    if (x->buf.overflow)      // no array's text: the server refuses it, and nothing half goes in
-        return (struct pg_param){.value = "array too large"};
-    return (struct pg_param){.value = x->buf.ptr};
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The parts of one thread of the api, as handlers use them. worker.c makes and ends them. Constant after
- * start, loop thread, unless said. */
+/* The parts of one thread of the api, as handlers use them. worker.c makes and ends them. Constant
+ * after start, loop thread, unless said. */
 #include <uv.h>
 
 #include "api_conf.h"

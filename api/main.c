@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The api. This file wires, the modules do. */
+#include <sodium.h>
+
 #include "api_conf.h"
 #include "api_main.h"
 #include "app.h"
+#include "embedded.h"
+#include "handlers.h"
 #include "http.h"
 #include "log.h"
 #include "mem.h"
+#include "rate.h"
+#include "spec.h"
 #include "stats.h"
 #include "worker.h"
 
@@ -14,6 +20,8 @@
 struct daemon_parts {
     struct api_conf conf;
     struct metrics *metrics;
+    struct api_spec *spec;
+    struct api_rates *rates;
     struct app *app;
     struct mailbox *mailbox; /* a worker has stopped */
     struct api_worker *workers[THREADS_MAX];
@@ -49,6 +57,16 @@ static void on_mail(void *ctx)
     app_quit(d->app, 0);
 }
 
+static bool make_shared(struct daemon_parts *d, struct err *err)
+{
+    const struct embedded *text = &openapi_files[0];
+    if (sodium_init() < 0)
+        return err_set(err, ERR_FAULT, "libsodium does not start");
+    d->rates = api_rates_new();
+    d->spec = api_spec_new((struct str){text->text, text->len}, api_handler_tables, err);
+    return d->spec != NULL;
+}
+
 static bool make_app(struct daemon_parts *d, struct err *err)
 {
     d->metrics = metrics_new(api_metric_rows, API_METRICS);
@@ -81,6 +99,8 @@ static bool make_workers(struct daemon_parts *d, struct err *err)
         const struct api_worker_opts opts = {
             .conf = &d->conf,
             .metrics = d->metrics,
+            .spec = d->spec,
+            .rates = d->rates,
             .index = i,
             .count = count,
             .port = port,
@@ -110,6 +130,8 @@ static void close_all(struct daemon_parts *d)
     mailbox_free(d->mailbox);
     app_free(d->app);
     metrics_free(d->metrics);
+    api_spec_free(d->spec);
+    api_rates_free(d->rates);
     conf_done(&api_conf_table, &d->conf);
 }
 
@@ -121,7 +143,7 @@ static int api_main(int argc, char **argv)
     log_init("api", LOG_INFO, LOG_AUTO);
     if (!conf_load(&api_conf_table, &d.conf, argc, argv, NULL, &err) ||
         !daemon_start_log("api", d.conf.log_level, d.conf.log_format, &err) ||
-        !make_app(&d, &err) || !make_workers(&d, &err))
+        !make_shared(&d, &err) || !make_app(&d, &err) || !make_workers(&d, &err))
         log_error("api cannot start", kv_c("why", err.msg));
     else
         status = app_run(d.app);

@@ -4,38 +4,94 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "api.h"
 #include "app.h"
 #include "clock.h"
+#include "daemon.h"
+#include "frame.h"
 #include "http.h"
+#include "kafka.h"
+#include "log.h"
 #include "mem.h"
+#include "pg_pool.h"
+#include "stats.h"
 
 #define TICK_MS     100
 #define HEADER_POOL 16384 /* tokens of another issuer are long */
 /* Of the time to stop, in percent: for requests that wait; the rest is for the end of the process.
  */
 #define DRAIN_PERCENT 80
+#define DELIVERY_MS   30000 /* a record is only a wake-up: later the scheduler has found its row */
+#define CLIENT_ID_MAX 300
 
 struct api_worker {
     struct api_worker_opts opts;
     uv_loop_t loop;
     uv_timer_t tick;
+    uv_poll_t reports;
     struct mailbox *mailbox;
     struct http_server *http;
+    struct api api; /* what handlers see */
+    struct calls *calls;
+    struct metric_cell *undelivered, *database;
     pthread_t thread;
     bool has_thread, has_loop, draining;
     int64_t drain_until_ms;
-    atomic_bool stopping, stopped;
+    atomic_bool stopping, stopped, connected;
 };
 
 /* --- the loop --------------------------------------------------------------------------------- */
 
+static void note_database(struct api_worker *w)
+{
+    bool now = pg_pool_is_connected(w->api.pool);
+    if (now == atomic_load(&w->connected))
+        return;
+    atomic_store(&w->connected, now);
+    metric_add(w->database, now ? 1 : -1);
+    if (now)
+        log_info("the database is there", kv_int("thread", w->opts.index));
+    else
+        log_warn("the database is away: calls that need it get 503",
+                 kv_int("thread", w->opts.index));
+}
+
+/* What waits for an answer is waited for, clients that only hold a connection are not. */
+static void drain(struct api_worker *w)
+{
+    bool is_idle = api_calls_under_way(w->calls) == 0 && http_server_requests(w->http) == 0;
+    if (is_idle || clock_ms() >= w->drain_until_ms)
+        uv_stop(&w->loop);
+}
+
 static void on_tick(uv_timer_t *tick)
 {
     struct api_worker *w = tick->data;
-    if (w->draining && (clock_ms() >= w->drain_until_ms || http_server_requests(w->http) == 0))
-        uv_stop(&w->loop);
+    (void)producer_poll(w->api.producer, 0);
+    note_database(w);
+    if (w->draining)
+        drain(w);
+}
+
+static void on_reports(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    struct api_worker *w = poll->data;
+    (void)producer_poll(w->api.producer, 0);
+}
+
+static void on_delivery(void *ctx, void *opaque, const struct err *err)
+{
+    struct api_worker *w = ctx;
+    (void)opaque;
+    if (!err)
+        return;
+    metric_add(w->undelivered, 1);
+    log_debug("Kafka did not take a record", kv_c("why", err->msg));
 }
 
 static void on_mail(void *ctx)
@@ -48,12 +104,6 @@ static void on_mail(void *ctx)
     http_server_quiesce(w->http);
 }
 
-static void on_request(void *ctx, struct http_request *r)
-{
-    (void)ctx;
-    http_answer_problem(r, 404, STR_NONE);
-}
-
 /* --- parts ------------------------------------------------------------------------------------ */
 
 static bool make_loop(struct api_worker *w, struct err *err)
@@ -64,6 +114,55 @@ static bool make_loop(struct api_worker *w, struct err *err)
     w->has_loop = true;
     w->mailbox = mailbox_new(&w->loop, on_mail, w);
     return true;
+}
+
+static bool make_pool(struct api_worker *w, struct err *err)
+{
+    const struct api_conf *conf = w->opts.conf;
+    w->api.pool = pg_pool_new(&(struct pg_pool_opts){.loop = &w->loop,
+                                                     .url = conf->database_url,
+                                                     .application_name = "postrider-api",
+                                                     .connections = (int)conf->database_connections,
+                                                     .queue_max = (int)conf->database_queue,
+                                                     .timeout_ms = conf->database_timeout,
+                                                     .is_prepared = conf->database_prepare},
+                              err);
+    return w->api.pool != NULL;
+}
+
+static bool make_producer(struct api_worker *w, struct err *err)
+{
+    const struct api_conf *conf = w->opts.conf;
+    char instance[DAEMON_INSTANCE_MAX], id[CLIENT_ID_MAX];
+    daemon_instance(conf->instance, conf->admin_port, instance);
+    (void)snprintf(id, sizeof id, "postrider-api-%s-%d", instance, w->opts.index);
+    w->api.producer = producer_new(
+        &(struct producer_opts){
+            .kafka = {conf->kafka_brokers, conf->kafka_properties, id},
+            .linger_ms = conf->linger,
+            .delivery_timeout_ms = DELIVERY_MS,
+            .compression = "lz4",
+            .queue_max_bytes = conf->producer_queue / w->opts.count,
+            .on_delivery = on_delivery,
+            .ctx = w,
+        },
+        err);
+    return w->api.producer != NULL;
+}
+
+/* What handlers use; in the order that ends the other way round. */
+static bool make_api(struct api_worker *w, struct err *err)
+{
+    w->api.conf = w->opts.conf;
+    w->api.spec = w->opts.spec;
+    w->api.metrics = w->opts.metrics;
+    w->api.rates = w->opts.rates;
+    w->api.loop = &w->loop;
+    w->api.index = w->opts.index;
+    w->undelivered = metric_cell(w->opts.metrics, API_METRIC_UNDELIVERED);
+    w->database = metric_cell(w->opts.metrics, API_METRIC_DATABASE);
+    w->calls = api_calls_new(&w->api, (int)(w->opts.conf->max_calls / w->opts.count + 1));
+    return make_pool(w, err) && make_producer(w, err);
 }
 
 static bool make_server(struct api_worker *w, struct err *err)
@@ -79,8 +178,9 @@ static bool make_server(struct api_worker *w, struct err *err)
                             .idle_timeout_ms = conf->idle_timeout,
                             .body_max_bytes = conf->body_max,
                             .header_pool_bytes = HEADER_POOL,
-                            .on_request = on_request,
-                            .ctx = w,
+                            .on_request = api_calls_on_request,
+                            .on_done = api_calls_on_done,
+                            .ctx = w->calls,
                         },
                         err);
     return w->http != NULL;
@@ -92,7 +192,7 @@ struct api_worker *api_worker_new(const struct api_worker_opts *opts, struct err
 {
     struct api_worker *w = xalloc(sizeof *w);
     w->opts = *opts;
-    if (make_loop(w, err) && make_server(w, err))
+    if (make_loop(w, err) && make_api(w, err) && make_server(w, err))
         return w;
     api_worker_free(w);
     return NULL;
@@ -105,8 +205,10 @@ int api_worker_port(const struct api_worker *w)
 
 void api_worker_not_ready(const struct api_worker *w, struct buf *why)
 {
-    (void)w;
-    (void)why;
+    if (!atomic_load(&w->connected))
+        buf_putf(why, "thread %d: the database is away\n", w->opts.index);
+    if (!producer_is_connected(w->api.producer))
+        buf_putf(why, "thread %d: Kafka is away\n", w->opts.index);
 }
 
 bool api_worker_has_stopped(const struct api_worker *w)
@@ -120,14 +222,26 @@ void api_worker_stop(struct api_worker *w)
     mailbox_ring(w->mailbox);
 }
 
-static void *run(void *arg)
+static void start_handles(struct api_worker *w)
 {
-    struct api_worker *w = arg;
     (void)uv_timer_init(&w->loop, &w->tick);
     w->tick.data = w;
     (void)uv_timer_start(&w->tick, on_tick, 0, TICK_MS);
+    int rc = uv_poll_init(&w->loop, &w->reports, producer_fd(w->api.producer));
+    assert(rc == 0); // fails only for descriptors that cannot be polled
+    w->reports.data = w;
+    (void)uv_poll_start(&w->reports, UV_READABLE, on_reports);
+}
+
+static void *run(void *arg)
+{
+    struct api_worker *w = arg;
+    start_handles(w);
     (void)uv_run(&w->loop, UV_RUN_DEFAULT);
+    int64_t left_ms = w->drain_until_ms - clock_ms();
+    (void)producer_flush(w->api.producer, left_ms > 0 ? left_ms : 0);
     uv_close((uv_handle_t *)&w->tick, NULL);
+    uv_close((uv_handle_t *)&w->reports, NULL);
     atomic_store(&w->stopped, true);
     w->opts.on_stopped(w->opts.ctx);
     return NULL;
@@ -150,12 +264,15 @@ void api_worker_free(struct api_worker *w)
         return;
     if (w->has_thread)
         (void)pthread_join(w->thread, NULL);
+    pg_pool_free(w->api.pool); // calls that wait for it end
     http_server_free(w->http);
+    producer_free(w->api.producer);
     mailbox_free(w->mailbox);
     if (w->has_loop) {
         (void)uv_run(&w->loop, UV_RUN_DEFAULT);
         int rc = uv_loop_close(&w->loop);
         assert(rc == 0);
     }
+    api_calls_free(w->calls);
     free(w);
 }

@@ -85,6 +85,9 @@ struct str http_body(const struct http_request *r);
 struct str http_header(const struct http_request *r, const char *name);
 /* Query argument, percent-decoded; absent: STR_NONE. */
 struct str http_query(const struct http_request *r, const char *name);
+/* Each query argument in turn, as it came, repeated ones too; false from `on` ends it. */
+void http_query_each(const struct http_request *r,
+                     bool (*on)(void *ctx, struct str name, struct str value), void *ctx);
 /* The peer's address as text. */
 struct str http_peer(const struct http_request *r);
 /* Memory that lives as long as the request. */

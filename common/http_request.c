@@ -154,6 +154,27 @@ struct str http_query(const struct http_request *r, const char *name)
     return value ? (struct str){value, len} : STR("");
 }
 
+struct each {
+    bool (*on)(void *ctx, struct str name, struct str value);
+    void *ctx;
+};
+
+static enum MHD_Result on_argument(void *cls, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_len, const char *value, size_t value_len)
+{
+    (void)kind;
+    const struct each *e = cls;
+    struct str text = value ? (struct str){value, value_len} : STR("");
+    return e->on(e->ctx, (struct str){name, name_len}, text) ? MHD_YES : MHD_NO;
+}
+
+void http_query_each(const struct http_request *r,
+                     bool (*on)(void *ctx, struct str name, struct str value), void *ctx)
+{
+    struct each e = {on, ctx};
+    (void)MHD_get_connection_values_n(r->mhd, MHD_GET_ARGUMENT_KIND, on_argument, &e);
+}
+
 struct str http_peer(const struct http_request *r)
 {
     const union MHD_ConnectionInfo *info =

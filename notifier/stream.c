@@ -66,7 +66,7 @@ static bool check_request(struct stream *s, struct http_request *r)
         refuse(s, r, "bad_method", 405, STR_NONE);
         return false;
     }
-    if (!notifier_origin_is_allowed(str_of(s->opts.conf->allowed_origins), http_header(r, "Origin"),
+    if (!origin_is_allowed(str_of(s->opts.conf->allowed_origins), http_header(r, "Origin"),
                                     http_header(r, "Host"))) {
         refuse(
             s, r, "origin", 403,

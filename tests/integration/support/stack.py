@@ -8,6 +8,7 @@ import subprocess
 
 import requests
 
+from .api import Api
 from .ports import free_port
 from .process import Process
 from .services import ROOT
@@ -83,8 +84,12 @@ class Tenant:
         kind = ["--type", account_type] if account_type else []
         return self._stack.run("channel", "connect", self.id, provider, account, *kind).stdout.strip()
 
-    def token(self, ttl="1h"):
-        return self._stack.run("tenant", "token", self.id, "--ttl", ttl).stdout.strip()
+    def token(self, ttl="1h", role="owner"):
+        return self._stack.run("tenant", "token", self.id, "--ttl", ttl, "--role", role).stdout.strip()
+
+    def api(self, role="owner"):
+        """A caller of the api with a token of this tenant."""
+        return Api(self._stack.api_url, self.token(role=role))
 
     def stream(self, cursor=None, **options):
         """A websocket client that has had its `hello` and records every frame."""
@@ -106,9 +111,10 @@ class Stack:
         }  # fmt: skip
         self.daemons = []
         self._streams = []
-        self.ingest_port, self.stream_port = free_port(), free_port()
+        self.ingest_port, self.stream_port, self.api_port = free_port(), free_port(), free_port()
         self.ingest_url = f"http://127.0.0.1:{self.ingest_port}"
         self.stream_url = f"ws://127.0.0.1:{self.stream_port}/v1/stream"
+        self.api_url = f"http://127.0.0.1:{self.api_port}"
         self.webhooks = Webhooks(self)
         self.topics = Topics(self.kafka.brokers, self.topic_prefix)
         self.postgres.create_database(name)
@@ -128,6 +134,7 @@ class Stack:
             "POSTRIDER_LOG_FORMAT": "json",
             "POSTRIDER_INGEST_LISTEN_PORT": str(self.ingest_port),
             "POSTRIDER_NOTIFIER_LISTEN_PORT": str(self.stream_port),
+            "POSTRIDER_API_LISTEN_PORT": str(self.api_port),
             **{f"POSTRIDER_{key.upper()}": value for key, value in self.secrets.items()},
         }
 
@@ -181,7 +188,7 @@ class Stack:
     def start(self, kind, ready=True, **settings):
         """Start a daemon (a second call of one kind: a second instance) and wait until it is ready.
 
-        A second ingest or notifier needs its own `listen_port` among the settings.
+        A second ingest, notifier or api needs its own `listen_port` among the settings.
         """
         number = 1 + sum(1 for d in self.daemons if isinstance(d, Daemon) and d.kind == kind)
         daemon = Daemon(self, kind, number, settings)

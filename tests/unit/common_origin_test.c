@@ -50,7 +50,7 @@ static void origins_are_allowed_as_configured(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        bool good = notifier_origin_is_allowed(str_of(cases[i].allowed), str_of(cases[i].origin),
+        bool good = origin_is_allowed(str_of(cases[i].allowed), str_of(cases[i].origin),
                                                str_of(cases[i].host));
         if (good != cases[i].good)
             fail_msg("allowed '%s' origin '%s' host '%s': %d", cases[i].allowed,

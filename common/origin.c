@@ -33,7 +33,7 @@ static bool is_same_host(struct str origin, struct str host)
     return str_ieq(without_port(authority, port), without_port(host, port));
 }
 
-bool notifier_origin_is_allowed(struct str allowed, struct str origin, struct str host)
+bool origin_is_allowed(struct str allowed, struct str origin, struct str host)
 {
     if (origin.len == 0)
         return true;

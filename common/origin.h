@@ -8,4 +8,4 @@
 /* `allowed`: origins separated by commas ("https://inbox.example.com"), "*" for any, "" for the
  * page that came from this very host. `origin` and `host` are the request's headers, either may be
  * absent. */
-bool notifier_origin_is_allowed(struct str allowed, struct str origin, struct str host);
+bool origin_is_allowed(struct str allowed, struct str origin, struct str host);

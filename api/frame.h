@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* From a request to its handler: route, token, rate, schemas. One for each thread; loop thread. */
+#include "call.h"
+#include "check.h"
+
+struct calls;
+
+/* Borrows `api`. Returns owned. */
+struct calls *api_calls_new(struct api *api, int calls_max);
+void api_calls_free(struct calls *s); /* none is under way any more */
+int api_calls_under_way(const struct calls *s);
+/* For struct http_server_opts; ctx: struct calls. */
+void api_calls_on_request(void *ctx, struct http_request *r);
+void api_calls_on_done(void *ctx, struct http_request *r);
+
+/* For call*.c. */
+void api_call_done(struct call *c);
+void api_call_violations(struct call *c, int status, const struct api_violations *v);
+void api_call_retry_after(struct call *c, int64_t wait_ms);
+void api_call_rate_headers(struct call *c);

@@ -71,6 +71,38 @@ void sha256(struct str data, uint8_t out[SHA256_BYTES])
     must(EVP_Digest(bytes, data.len, out, NULL, EVP_sha256(), NULL) == 1, "EVP_Digest");
 }
 
+struct sha256_sum {
+    EVP_MD_CTX *ctx;
+};
+
+struct sha256_sum *sha256_new(void)
+{
+    struct sha256_sum *s = xalloc(sizeof *s);
+    s->ctx = EVP_MD_CTX_new();
+    must(s->ctx && EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL) == 1, "EVP_DigestInit_ex");
+    return s;
+}
+
+void sha256_free(struct sha256_sum *s)
+{
+    if (!s)
+        return;
+    EVP_MD_CTX_free(s->ctx);
+    free(s);
+}
+
+void sha256_add(struct sha256_sum *s, struct str data)
+{
+    if (data.len > 0)
+        must(EVP_DigestUpdate(s->ctx, data.ptr, data.len) == 1, "EVP_DigestUpdate");
+}
+
+void sha256_end(struct sha256_sum *s, uint8_t out[SHA256_BYTES])
+{
+    must(EVP_DigestFinal_ex(s->ctx, out, NULL) == 1, "EVP_DigestFinal_ex");
+    must(EVP_DigestInit_ex(s->ctx, EVP_sha256(), NULL) == 1, "EVP_DigestInit_ex");
+}
+
 bool crypto_eq(struct str a, struct str b)
 {
     return a.len == b.len && (a.len == 0 || CRYPTO_memcmp(a.ptr, b.ptr, a.len) == 0);

@@ -16,6 +16,13 @@ void hmac_free(struct hmac *h);        /* wipes the key */
 void hmac_sha256(struct hmac *h, struct str data, uint8_t out[SHA256_BYTES]);
 
 void sha256(struct str data, uint8_t out[SHA256_BYTES]);
+/* The same of bytes that come in pieces. */
+struct sha256_sum;
+struct sha256_sum *sha256_new(void); /* returns owned */
+void sha256_free(struct sha256_sum *s);
+void sha256_add(struct sha256_sum *s, struct str data);
+/* Of what was added since sha256_new, or since the last of these. */
+void sha256_end(struct sha256_sum *s, uint8_t out[SHA256_BYTES]);
 /* Equal, in time that depends on the lengths only. */
 bool crypto_eq(struct str a, struct str b);
 void crypto_random(void *out, size_t n);

@@ -62,6 +62,11 @@ struct fetch_request {
     struct str body;                /* absent: none */
     const struct fetch_part *parts; /* n_parts > 0: multipart/form-data, no body */
     size_t n_parts;
+    const struct fetch_source *upload; /* the body of a PUT, as it comes; NULL: see body, parts */
+    /* "aws:amz:REGION:SERVICE": signed by libcurl (AWS Signature Version 4) with `credentials`,
+     * "KEY ID:SECRET"; the body is signed only as far as x-amz-content-sha256 says. NULL: not. */
+    const char *aws_sigv4;
+    struct str credentials;
     int64_t timeout_ms;      /* from being handed to the network to its last byte */
     size_t answer_max_bytes; /* a longer answer ends as FETCH_UNKNOWN */
     bool is_guarded;         /* a tenant's URL: https only, and guard's addresses */

@@ -51,7 +51,8 @@ static const char *put_c(struct transfer *t, size_t *used, const char *s)
 static size_t request_size(const struct fetch_request *r)
 {
     // The host's name is never longer than the URL it stands in.
-    size_t n = 2 * size_of(r->url) + size_of(r->body);
+    size_t n = 2 * size_of(r->url) + size_of(r->body) + size_of(str_of(r->aws_sigv4)) +
+               size_of(r->credentials);
     for (size_t i = 0; i < r->n_headers; i++)
         n += size_of(str_of(r->headers[i].name)) + size_of(r->headers[i].value);
     for (size_t i = 0; i < r->n_parts; i++) {
@@ -64,7 +65,7 @@ static size_t request_size(const struct fetch_request *r)
 static void copy_parts(struct transfer *t, const struct fetch_request *r, size_t *used)
 {
     struct fetch_part *parts = xalloc(r->n_parts * sizeof *parts);
-    t->sources = xalloc(r->n_parts * sizeof *t->sources);
+    t->sources = xalloc((r->n_parts + 1) * sizeof *t->sources); // the last is the upload's
     for (size_t i = 0; i < r->n_parts; i++) {
         const struct fetch_part *p = &r->parts[i];
         parts[i] = (struct fetch_part){.name = put_c(t, used, p->name),
@@ -75,6 +76,8 @@ static void copy_parts(struct transfer *t, const struct fetch_request *r, size_t
         t->sources[i] = (struct part_source){.transfer = t, .source = p->source};
     }
     t->request.parts = parts;
+    if (r->upload)
+        t->sources[r->n_parts] = (struct part_source){.transfer = t, .source = *r->upload};
 }
 
 static void copy_request(struct transfer *t, const struct fetch_request *r)
@@ -85,6 +88,8 @@ static void copy_request(struct transfer *t, const struct fetch_request *r)
     t->request = *r;
     t->request.url = put(t, &used, r->url);
     t->request.body = put(t, &used, r->body);
+    t->request.aws_sigv4 = put_c(t, &used, r->aws_sigv4);
+    t->request.credentials = put(t, &used, r->credentials);
     struct fetch_header *headers = xalloc(r->n_headers * sizeof *headers);
     for (size_t i = 0; i < r->n_headers; i++)
         headers[i] = (struct fetch_header){put_c(t, &used, r->headers[i].name),
@@ -351,8 +356,9 @@ static void add_line(struct transfer *t, const char *line)
 static void set_headers(struct transfer *t, CURL *easy)
 {
     const struct fetch_request *r = &t->request;
-    add_line(t, "Expect:"); // libcurl would wait a second for a 100 before a long body
-    if (r->n_parts == 0 && !has_header(r, "Content-Type"))
+    if (!r->aws_sigv4)          // which would sign these lines, too, and they are never sent
+        add_line(t, "Expect:"); // libcurl would wait a second for a 100 before a long body
+    if (!r->aws_sigv4 && r->n_parts == 0 && !has_header(r, "Content-Type"))
         add_line(t, "Content-Type:"); // not a form, as libcurl takes every body for
     struct buf line;
     buf_init(&line, 2 * HEADER_LINE_MAX);
@@ -391,10 +397,32 @@ static void set_parts(struct transfer *t, CURL *easy)
     SET(easy, CURLOPT_MIMEPOST, t->mime);
 }
 
+static void set_upload(struct transfer *t, CURL *easy)
+{
+    struct part_source *source = &t->sources[t->request.n_parts];
+    assert(t->request.method == FETCH_PUT);
+    SET(easy, CURLOPT_UPLOAD, 1L);
+    SET(easy, CURLOPT_READFUNCTION, on_read);
+    SET(easy, CURLOPT_READDATA, source);
+    SET(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)source->source.size_bytes);
+}
+
+static void set_signature(struct transfer *t, CURL *easy)
+{
+    if (!t->request.aws_sigv4)
+        return;
+    SET(easy, CURLOPT_AWS_SIGV4, t->request.aws_sigv4);
+    SET(easy, CURLOPT_USERPWD, t->request.credentials.ptr);
+}
+
 static void set_method(struct transfer *t, CURL *easy)
 {
     static const char *const names[] = {"GET", "POST", "PATCH", "PUT", "DELETE"};
     const struct fetch_request *r = &t->request;
+    if (r->upload) {
+        set_upload(t, easy);
+        return;
+    }
     if (r->n_parts) {
         set_parts(t, easy);
     } else if (r->body.ptr || r->method != FETCH_GET) {
@@ -414,6 +442,7 @@ void transfer_set_up(struct transfer *t, CURL *easy, const struct fetch_opts *o)
     set_always(t, easy, o);
     set_method(t, easy);
     set_headers(t, easy);
+    set_signature(t, easy);
     t->started_ms = clock_ms();
 }
 

@@ -16,6 +16,7 @@
 static int n_lookups;
 
 /* libcurl's: a public name whose DNS answer is this machine. */
+// glibc names them otherwise. NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *req,
                 struct addrinfo **pai)
 {

@@ -140,6 +140,12 @@ void sim_header(struct sim_call *c, const char *name, struct str value);
 void sim_answer(struct sim_call *c, int status, struct str body);
 void sim_answer_as(struct sim_call *c, int status, const char *content_type, struct str body);
 
+/* The answer comes later, from the loop: the call is over, this is what is left of it. Answer it
+ * once; whether the client is still there is no business of who does. */
+struct sim_later;
+struct sim_later *sim_answer_later(struct sim_call *c);
+void sim_later_answer(struct sim_later *l, int status, struct str body);
+
 /* A send is about to be accepted: limits of account and pair, and the faults that are on. `to` is
  * what the pair's limit is kept for. False: has failed, or hung up. */
 bool sim_send_may(struct sim_call *c, struct str account, struct str to);

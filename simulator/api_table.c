@@ -5,5 +5,6 @@
 const struct sim_api *const sim_apis[] = {
     &sim_api_telegram,
     &sim_api_unipile,
+    &sim_api_x,
     NULL,
 };

@@ -7,31 +7,35 @@
 
 #include "clock.h"
 #include "crypto.h"
+#include "fetch.h"
 #include "mem.h"
 
 #define ARENA_MAX        ((size_t)64 << 20)
 #define CONNECTIONS      4096
 #define HEADER_POOL      16384
+#define JSON_TYPE        "application/json; charset=utf-8"
+#define UPLOADS_MAX      100000
+#define FETCH_MAX        16
 #define IDLE_MS          120000
 #define BODIES_MAX       ((int64_t)512 << 20)
 #define COUNTS_MAX       10000
 #define NUMBERS_SINCE_MS INT64_C(1767225600000) /* 2026 */
 #define TOKEN_PREFIX     STR("sim-")
 
-/* An answer that waits for its time. */
-struct sim_delayed {
+/* An answer that waits: for its time, or for who makes it. */
+struct sim_later {
     uv_timer_t timer;
     struct sim_server *server;
+    const struct sim_api *api;
     struct http_request *http; /* NULL: the client has gone */
-    struct sim_delayed *previous, *next;
+    struct sim_later *previous, *next;
     const char *content_type;
     struct str body; /* owned */
     int status;
     bool drops;
 };
 
-/* --- answers -------------------------------------------------------------------------------------
- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 void sim_header(struct sim_call *c, const char *name, struct str value)
 {
@@ -47,48 +51,59 @@ static void give(struct http_request *r, int status, const char *content_type, s
         http_answer(r, status, content_type, body);
 }
 
-static void on_delay_closed(uv_handle_t *handle)
+static void on_later_closed(uv_handle_t *handle)
 {
-    struct sim_delayed *d = handle->data;
-    struct sim_server *s = d->server;
-    *(d->previous ? &d->previous->next : &s->delayed) = d->next;
-    if (d->next)
-        d->next->previous = d->previous;
-    free((void *)d->body.ptr);
-    free(d);
+    struct sim_later *l = handle->data;
+    *(l->previous ? &l->previous->next : &l->server->later) = l->next;
+    if (l->next)
+        l->next->previous = l->previous;
+    free((void *)l->body.ptr);
+    free(l);
 }
 
-static void on_delay(uv_timer_t *timer)
+static void later_end(struct sim_later *l, int status, const char *content_type, struct str body)
 {
-    struct sim_delayed *d = timer->data;
-    if (d->http) {
-        struct http_request *r = d->http;
-        d->http = NULL;
+    struct http_request *r = l->http;
+    if (r) {
+        l->http = NULL;
         *http_user(r) = NULL;
-        give(r, d->status, d->content_type, d->body, d->drops);
+        give(r, status, content_type, body, l->drops);
     }
-    uv_close((uv_handle_t *)timer, on_delay_closed);
+    if (!uv_is_closing((uv_handle_t *)&l->timer))
+        uv_close((uv_handle_t *)&l->timer, on_later_closed);
 }
 
-static void answer_later(struct sim_call *c, int status, const char *content_type, struct str body)
+static void on_time(uv_timer_t *timer)
+{
+    struct sim_later *l = timer->data;
+    later_end(l, l->status, l->content_type, l->body);
+}
+
+struct sim_later *sim_answer_later(struct sim_call *c)
 {
     struct sim_server *s = c->server;
-    struct sim_delayed *d = xalloc(sizeof *d);
-    *d = (struct sim_delayed){.server = s,
-                              .http = c->http,
-                              .next = s->delayed,
-                              .content_type = content_type,
-                              .body = {xstrndup(body.len ? body.ptr : "", body.len), body.len},
-                              .status = status,
-                              .drops = c->drops};
-    if (s->delayed)
-        s->delayed->previous = d;
-    s->delayed = d;
-    *http_user(c->http) = d;
+    struct sim_later *l = xalloc(sizeof *l);
+    *l = (struct sim_later){
+        .server = s, .api = c->api, .http = c->http, .next = s->later, .drops = c->drops};
+    if (s->later)
+        s->later->previous = l;
+    s->later = l;
+    c->is_answered = true;
+    *http_user(c->http) = l;
     http_defer(c->http);
-    (void)uv_timer_init(s->loop, &d->timer);
-    d->timer.data = d;
-    (void)uv_timer_start(&d->timer, on_delay, (uint64_t)c->slow_ms, 0);
+    (void)uv_timer_init(s->loop, &l->timer);
+    l->timer.data = l;
+    return l;
+}
+
+static void answer_in_time(struct sim_call *c, int status, const char *content_type,
+                           struct str body)
+{
+    struct sim_later *l = sim_answer_later(c);
+    l->content_type = content_type;
+    l->body = (struct str){xstrndup(body.len ? body.ptr : "", body.len), body.len};
+    l->status = status;
+    (void)uv_timer_start(&l->timer, on_time, (uint64_t)c->slow_ms, 0);
 }
 
 static void count(struct sim_server *s, const char *provider, int status)
@@ -111,14 +126,20 @@ void sim_answer_as(struct sim_call *c, int status, const char *content_type, str
         body = body.len > 2 ? (struct str){body.ptr, body.len / 2} : STR("<html>");
     count(c->server, c->api->name, c->drops ? 0 : status);
     if (c->slow_ms)
-        answer_later(c, status, content_type, body);
+        answer_in_time(c, status, content_type, body);
     else
         give(c->http, status, content_type, body, c->drops);
 }
 
 void sim_answer(struct sim_call *c, int status, struct str body)
 {
-    sim_answer_as(c, status, "application/json; charset=utf-8", body);
+    sim_answer_as(c, status, JSON_TYPE, body);
+}
+
+void sim_later_answer(struct sim_later *l, int status, struct str body)
+{
+    count(l->server, l->api->name, status);
+    later_end(l, status, JSON_TYPE, body);
 }
 
 static void fail(struct sim_call *c, const struct sim_failure *f)
@@ -226,6 +247,12 @@ struct str sim_unique_id(struct sim_call *c)
 struct sim_known *sim_account(struct sim_call *c, struct str id)
 {
     return sim_accounts_find(c->server->accounts, str_of(c->api->name), id, true);
+}
+
+struct sim_upload *sim_upload(struct sim_call *c, struct str id, bool make)
+{
+    struct str name = str_fmt(c->a, "%s %.*s %.*s", c->api->name, STR_ARG(c->account), STR_ARG(id));
+    return sim_table_get(c->server->uploads, name, make);
 }
 
 /* --- faults --------------------------------------------------------------------------------------
@@ -408,9 +435,9 @@ static void on_request(void *ctx, struct http_request *r)
 static void on_done(void *ctx, struct http_request *r)
 {
     (void)ctx;
-    struct sim_delayed *d = *http_user(r);
-    if (d)
-        d->http = NULL;
+    struct sim_later *l = *http_user(r);
+    if (l)
+        l->http = NULL;
 }
 
 /* --- life ----------------------------------------------------------------------------------------
@@ -423,6 +450,18 @@ static bool open_ledger(struct sim_server *s, struct err *err)
     s->ledger = fopen(s->conf->ledger, "we");
     return s->ledger ||
            err_set(err, ERR_DENIED, "cannot write the ledger %s: errno %d", s->conf->ledger, errno);
+}
+
+static bool open_fetch(struct sim_server *s, struct err *err)
+{
+    if (!s->conf->ingest_url[0])
+        return true;
+    s->fetch = fetch_new(&(struct fetch_opts){.loop = s->loop,
+                                              .max_per_host = FETCH_MAX,
+                                              .max_transfers = FETCH_MAX,
+                                              .connect_timeout_ms = s->conf->webhook_timeout},
+                         err);
+    return s->fetch != NULL;
 }
 
 void sim_server_limit(struct sim_server *s)
@@ -443,6 +482,7 @@ struct sim_server *sim_server_new(uv_loop_t *loop, const struct sim_serve_conf *
     s->accounts = sim_accounts_new();
     s->counts = sim_table_new(sizeof(int64_t), COUNTS_MAX);
     s->hooks = sim_hooks_new();
+    s->uploads = sim_table_new(sizeof(struct sim_upload), UPLOADS_MAX);
     crypto_random(&s->run, sizeof s->run);
     // Ids that are numbers go on where those of earlier runs ended.
     s->unique = (uint64_t)(clock_at_ms() - NUMBERS_SINCE_MS);
@@ -450,6 +490,7 @@ struct sim_server *sim_server_new(uv_loop_t *loop, const struct sim_serve_conf *
         sim_server_limit(s);
     bool ok = open_ledger(s, err);
     s->sends = sim_sends_new((size_t)conf->ledger_max, s->ledger);
+    ok = ok && open_fetch(s, err);
     s->reports = ok ? sim_reports_new(loop, conf, s->hooks, err) : NULL;
     if (s->reports)
         s->http = http_server_new(loop,
@@ -483,11 +524,12 @@ void sim_server_close(struct sim_server *s)
         http_server_free(s->http);
     s->http = NULL;
     sim_reports_close(s->reports);
-    for (struct sim_delayed *d = s->delayed; d; d = d->next) {
-        d->http = NULL;
-        if (!uv_is_closing((uv_handle_t *)&d->timer))
-            uv_close((uv_handle_t *)&d->timer, on_delay_closed);
-    }
+    if (s->fetch)
+        fetch_free(s->fetch); // what waits for an answer of ingest ends
+    s->fetch = NULL;
+    for (struct sim_later *l = s->later; l; l = l->next)
+        if (!uv_is_closing((uv_handle_t *)&l->timer))
+            uv_close((uv_handle_t *)&l->timer, on_later_closed);
 }
 
 void sim_server_free(struct sim_server *s)
@@ -499,6 +541,7 @@ void sim_server_free(struct sim_server *s)
     sim_faults_done(&s->faults);
     sim_table_free(s->counts);
     sim_hooks_free(s->hooks);
+    sim_table_free(s->uploads);
     arena_free(s->arena);
     if (s->ledger)
         (void)fclose(s->ledger);

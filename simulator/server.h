@@ -9,7 +9,17 @@
 #include "serve_conf.h"
 #include "table.h"
 
-struct sim_delayed;
+struct fetch;
+
+/* A file that was uploaded before its message, as far as its provider's API wants it. */
+struct sim_upload {
+    int64_t total_bytes, bytes, at_ms;
+    int64_t pieces; /* that came, in order */
+    int64_t asked;  /* how often its state was */
+    bool is_done, is_video;
+};
+/* NULL: there is none; or with `make`, there are too many. */
+struct sim_upload *sim_upload(struct sim_call *c, struct str id, bool make);
 
 struct sim_server {
     const struct sim_serve_conf *conf;
@@ -24,7 +34,9 @@ struct sim_server {
     struct sim_hooks *hooks;
     struct sim_table *counts; /* int64_t by "provider status" */
     FILE *ledger;
-    struct sim_delayed *delayed; /* answers that wait */
+    struct sim_later *later;   /* answers that wait */
+    struct sim_table *uploads; /* struct sim_upload by "provider account id" */
+    struct fetch *fetch;       /* to ingest; NULL: it has no address */
     uint64_t run, unique;
 };
 

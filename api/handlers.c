@@ -5,5 +5,7 @@
 
 const struct api_handler *const api_handler_tables[] = {
     api_identity_handlers,
+    api_conversations_handlers,
+    api_notes_handlers,
     NULL,
 };

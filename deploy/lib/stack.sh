@@ -5,10 +5,10 @@
 : "${POSTRIDER_PORT_KAFKA:=9092}" "${POSTRIDER_PORT_KAFKA_CONTROLLER:=9093}"
 : "${POSTRIDER_PORT_POSTGRES:=5433}" "${POSTRIDER_PORT_INGEST:=8080}" "${POSTRIDER_PORT_STREAM:=8081}"
 : "${POSTRIDER_PORT_INGEST_ADMIN:=9101}" "${POSTRIDER_PORT_ROUTER_ADMIN:=9102}"
-: "${POSTRIDER_PORT_NOTIFIER_ADMIN:=9104}"
+: "${POSTRIDER_PORT_NOTIFIER_ADMIN:=9104}" "${POSTRIDER_PORT_SIMULATOR:=8090}"
 
 # In the order of starting; stopped the other way round.
-PARTS=(kafka postgres ingest router notifier simulator)
+PARTS=(kafka postgres ingest router notifier providers simulator)
 SECRETS=(webhook_master_key jwt_secret meta_app_secret meta_verify_token x_consumer_secret)
 POSTRIDER=$ROOT/build/release/postrider
 DEMO_UNIPILE=demo-whatsapp
@@ -41,6 +41,7 @@ stack_settings() {
     export POSTRIDER_INGEST_ADMIN_PORT=$POSTRIDER_PORT_INGEST_ADMIN
     export POSTRIDER_ROUTER_ADMIN_PORT=$POSTRIDER_PORT_ROUTER_ADMIN
     export POSTRIDER_NOTIFIER_ADMIN_PORT=$POSTRIDER_PORT_NOTIFIER_ADMIN
+    export POSTRIDER_SIMULATOR_LISTEN_PORT=$POSTRIDER_PORT_SIMULATOR
     local name variable
     for name in "${SECRETS[@]}"; do
         variable=POSTRIDER_${name^^}
@@ -68,6 +69,7 @@ stack_check_ports() {
     port_check POSTRIDER_PORT_POSTGRES PostgreSQL
     port_check POSTRIDER_PORT_INGEST webhooks
     port_check POSTRIDER_PORT_STREAM "the websocket stream"
+    port_check POSTRIDER_PORT_SIMULATOR "the simulated providers"
     port_check POSTRIDER_PORT_INGEST_ADMIN "ingest's admin port"
     port_check POSTRIDER_PORT_ROUTER_ADMIN "the router's admin port"
     port_check POSTRIDER_PORT_NOTIFIER_ADMIN "the notifier's admin port"
@@ -116,6 +118,7 @@ stack_write_env() {
             stack_export POSTRIDER_KAFKA_BROKERS "$POSTRIDER_KAFKA_BROKERS"
             stack_export POSTRIDER_INGEST_URL "http://127.0.0.1:$POSTRIDER_PORT_INGEST"
             stack_export POSTRIDER_STREAM_URL "ws://127.0.0.1:$POSTRIDER_PORT_STREAM/v1/stream"
+            stack_export POSTRIDER_SIMULATOR_URL "http://127.0.0.1:$POSTRIDER_PORT_SIMULATOR"
             stack_export POSTRIDER_META_APP_SECRET "$POSTRIDER_META_APP_SECRET"
             stack_export POSTRIDER_META_VERIFY_TOKEN "$POSTRIDER_META_VERIFY_TOKEN"
             stack_export POSTRIDER_X_CONSUMER_SECRET "$POSTRIDER_X_CONSUMER_SECRET"
@@ -172,9 +175,26 @@ stack_up() {
     stack_start_daemon notifier "$POSTRIDER_PORT_NOTIFIER_ADMIN" "at ws://127.0.0.1:$POSTRIDER_PORT_STREAM/v1/stream"
     stack_demo_tenant
     stack_write_env
+    stack_start_providers
     stack_start_simulator
     stack_addresses | tee "$STATE/run/addresses"
     trap - EXIT INT TERM HUP
+}
+
+# The providers' APIs, which report what is sent through them to our ingest.
+stack_start_providers() {
+    local url=http://127.0.0.1:$POSTRIDER_PORT_SIMULATOR
+    process_start providers env "POSTRIDER_INGEST_URL=http://127.0.0.1:$POSTRIDER_PORT_INGEST" \
+        "$POSTRIDER" simulate --tenant "$DEMO_TENANT"
+    process_wait providers 30 "its API" curl -fsS --max-time 2 "$url/_sim/ready"
+    curl -fsS --max-time 5 -X PUT -o /dev/null "$url/_sim/accounts" --data-binary @- <<END ||
+{"accounts": [
+  {"provider": "unipile", "account": "$DEMO_UNIPILE", "type": "WHATSAPP", "tenant": "$DEMO_TENANT"},
+  {"provider": "instagram", "account": "$DEMO_INSTAGRAM", "tenant": "$DEMO_TENANT"}
+]}
+END
+        die "the simulated providers took no accounts" "Its log: $STATE/providers.log"
+    step providers "their APIs are simulated at $url"
 }
 
 # Correctly signed webhooks of the demo's tenant, one a second, until stopped. The seed differs from run
@@ -192,6 +212,7 @@ stack_addresses() {
 
   webhooks    http://127.0.0.1:$POSTRIDER_PORT_INGEST/webhooks/...
   stream      ws://127.0.0.1:$POSTRIDER_PORT_STREAM/v1/stream
+  providers   http://127.0.0.1:$POSTRIDER_PORT_SIMULATOR/<provider>/...   what was sent: /_sim/ledger
   PostgreSQL  127.0.0.1:$POSTRIDER_PORT_POSTGRES   Kafka 127.0.0.1:$POSTRIDER_PORT_KAFKA
   metrics     ingest :$POSTRIDER_PORT_INGEST_ADMIN, router :$POSTRIDER_PORT_ROUTER_ADMIN, notifier :$POSTRIDER_PORT_NOTIFIER_ADMIN, each at /metrics
   names, secrets and a token for your shell:   eval "\$(./dev env)"

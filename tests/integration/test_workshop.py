@@ -19,7 +19,7 @@ def dev(tmp_path):
         ports = {
             f"POSTRIDER_PORT_{name}": str(free_port())
             for name in (
-                "KAFKA", "KAFKA_CONTROLLER", "POSTGRES", "INGEST", "STREAM",
+                "KAFKA", "KAFKA_CONTROLLER", "POSTGRES", "INGEST", "STREAM", "SIMULATOR",
                 "INGEST_ADMIN", "ROUTER_ADMIN", "NOTIFIER_ADMIN",
             )
         }  # fmt: skip

@@ -118,6 +118,8 @@ void object_conversation(struct json_out *o, const struct object_conversation *c
     json_put_time(o, "read_up_to", c->read_up_to_ms);
     json_put_time(o, "created_at", c->created_at_ms);
     json_put_int(o, "rev", c->rev);
+    if (c->merged_into.ptr)
+        json_put_str(o, "merged_into", c->merged_into);
     json_close(o, '}');
 }
 

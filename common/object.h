@@ -32,7 +32,8 @@ struct object_conversation {
     struct object_head head;
     struct str channel_name, external_id, alias, name, contact_id, contact_name;
     struct str status, assigned_to, last_message_id;
-    struct str labels; /* JSON array; absent: none */
+    struct str labels;      /* JSON array; absent: none */
+    struct str merged_into; /* it is no more, that one has its messages; absent: as ever */
     bool is_group;
     int64_t last_message_at_ms, last_inbound_at_ms, agent_read_at_ms;
     int64_t delivered_up_to_ms, read_up_to_ms, created_at_ms;

@@ -64,11 +64,13 @@ static void raise_status(struct model *m, struct fact *f, struct message *msg, s
 }
 
 /* Only what the provider has taken (it has a name there) can be covered by a watermark. */
-static void reach_by_watermarks(struct model *m, struct fact *f, struct message *msg)
+void router_apply_watermarks(struct model *m, struct fact *f, struct message *msg)
 {
     const struct conversation *c = msg->conversation;
-    if (!c || !is_out(msg) || !msg->external_id.ptr ||
-        router_out_rank(msg->status) < ROUTER_RANK_SENT)
+    int rank = router_out_rank(msg->status);
+    if (!c || !is_out(msg) || !msg->external_id.ptr || rank < ROUTER_RANK_SENT)
+        return;
+    if (rank == ROUTER_RANK_FAILED) // told by its id, which a watermark does not know
         return;
     if (msg->provider_at_ms <= c->read_up_to_ms)
         raise_status(m, f, msg, STR("read"));
@@ -84,7 +86,7 @@ static void advance(struct model *m, struct fact *f, struct conversation *c, int
     *mark = to_ms;
     router_mark_conversation(f, c);
     for (struct message *msg = c->open; msg; msg = msg->next_open)
-        reach_by_watermarks(m, f, msg);
+        router_apply_watermarks(m, f, msg);
 }
 
 static void advance_agent_read(struct fact *f, struct conversation *c, int64_t to_ms)
@@ -105,6 +107,24 @@ static void read_incoming(struct model *m, struct fact *f, struct message *msg)
     advance_agent_read(f, msg->conversation, msg->provider_at_ms);
 }
 
+/* Told by its id that it arrived: no failure counts any more. */
+static void prove(struct message *msg, struct str status)
+{
+    if (msg->is_proven || router_out_rank(status) <= ROUTER_RANK_FAILED)
+        return;
+    msg->is_proven = true;
+    msg->changed = true; // to be stored, though a client may see nothing new
+}
+
+static void fail(struct model *m, struct fact *f, struct message *msg, struct str code,
+                 struct str text)
+{
+    if (!msg->is_proven && router_out_rank(msg->status) > ROUTER_RANK_FAILED)
+        msg->status = STR("sent"); // more was only assumed, by a watermark
+    if (router_fail_out(&msg->status, &msg->error_code, &msg->error_message, code, text))
+        router_mark_message(m, f, msg, CHANGE_STATUS);
+}
+
 /* A receipt's status reaches a message that is there. */
 void router_apply_status(struct model *m, struct fact *f, struct message *msg, struct str status,
                          struct str code, struct str text)
@@ -115,13 +135,15 @@ void router_apply_status(struct model *m, struct fact *f, struct message *msg, s
             read_incoming(m, f, msg);
         return;
     }
-    if (!str_eq_c(status, "failed"))
+    if (str_eq_c(status, "failed")) {
+        fail(m, f, msg, code, text);
+    } else {
+        prove(msg, status);
         raise_status(m, f, msg, status);
-    else if (router_fail_out(&msg->status, &msg->error_code, &msg->error_message, code, text))
-        router_mark_message(m, f, msg, CHANGE_STATUS);
+    }
     if (is_read && msg->conversation && !msg->conversation->is_group)
         advance(m, f, msg->conversation, &msg->conversation->read_up_to_ms, msg->provider_at_ms);
-    reach_by_watermarks(m, f, msg);
+    router_apply_watermarks(m, f, msg);
 }
 
 /* --- edits and deletes -------------------------------------------------------------------------
@@ -235,7 +257,7 @@ static void create_message(struct model *m, struct fact *f)
     show_as_last(f, f->conversation, msg);
     count_unread(f, f->conversation, msg);
     router_merge_early(m, f, msg);
-    reach_by_watermarks(m, f, msg);
+    router_apply_watermarks(m, f, msg);
 }
 
 /* The same message told by another event: the one with the least (time, key) is its source. */

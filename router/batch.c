@@ -168,7 +168,24 @@ static struct conversation *conversation_of(struct batch *b, struct channel *ch,
     if (!external_id.ptr)
         return NULL;
     struct conversation *c = router_model_conversation(&b->model, ch, external_id);
-    return c ? c : router_model_add_conversation(&b->model, ch, external_id);
+    if (!c)
+        c = router_model_add_conversation(&b->model, ch, external_id);
+    c->only_if_there = false;
+    return c;
+}
+
+/* The same of a result: nothing is made for it, because what it is about was there before. */
+static struct conversation *conversation_if_there(struct batch *b, struct channel *ch,
+                                                  struct str external_id)
+{
+    if (!external_id.len)
+        return NULL;
+    struct conversation *c = router_model_conversation(&b->model, ch, external_id);
+    if (c)
+        return c;
+    c = router_model_add_conversation(&b->model, ch, external_id);
+    c->only_if_there = true;
+    return c;
 }
 
 /* The same fact may come again and mean something new (an account's status: error, ok, error). Such
@@ -214,7 +231,7 @@ static void admit_result(struct batch *b, struct item *it)
     const struct result *r = &it->result;
     if (!it->channel) // of an object that is no more
         return;
-    struct conversation *c = conversation_of(b, it->channel, it->conversation);
+    struct conversation *c = conversation_if_there(b, it->channel, it->conversation);
     if (r->kind != RESULT_SEND)
         return;
     struct job *job = &b->jobs[b->n_jobs++];
@@ -223,6 +240,10 @@ static void admit_result(struct batch *b, struct item *it)
                        (long long)r->attempt, STR_ARG(r->outcome));
     job->fact = (struct fact){
         .channel = it->channel, .conversation = c, .at_ms = r->at_ms, .trace = it->trace};
+    if (!c || !router_is_begun_by_us(c->external_id))
+        return;
+    job->fact.place = conversation_if_there(b, it->channel, r->conversation);
+    c->load_all = job->fact.place != NULL;
 }
 
 /* All of a record's events share its fate. */
@@ -294,6 +315,8 @@ static void publish_again(struct batch *b, struct job *job)
             other->trace = job->fact.trace;
     }
     struct conversation *c = job->fact.conversation;
+    if (c && !c->is_there)
+        return;
     if (c && s->conversation_change > c->publish)
         c->publish = s->conversation_change;
     if (c && !c->trace.ptr)
@@ -317,6 +340,8 @@ static void apply_result(struct batch *b, struct job *job)
     struct message *msg = router_model_message_by_id(&b->model, r->message_id);
     if (!msg)
         return;
+    if (job->fact.conversation && !job->fact.conversation->is_there)
+        job->fact.conversation = NULL; // it was renamed since its name was looked up
     struct send_result sent = {.outcome = r->outcome,
                                .external_id = r->external_message_id,
                                .error_code = r->error_code,
@@ -339,7 +364,7 @@ static void publish_changed(struct batch *b, struct item *it)
     if (str_eq_c(r->object_kind, "conversation")) {
         struct conversation *c =
             router_model_conversation(&b->model, it->channel, it->conversation);
-        if (c && !c->publish)
+        if (c && c->is_there && !c->publish)
             c->publish = c->rev == 1 ? CHANGE_CREATED : CHANGE_UPDATED;
         return;
     }

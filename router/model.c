@@ -103,6 +103,25 @@ void router_model_name_message(struct model *m, struct message *msg, struct str 
     router_table_put(&m->messages, msg->channel, external_id, msg);
 }
 
+void router_model_rename(struct model *m, struct conversation *c, struct str external_id)
+{
+    c->external_id = external_id;
+    router_table_put(&m->conversations, c->channel, external_id, c);
+}
+
+void router_model_move(struct conversation *from, struct conversation *to)
+{
+    while (from->open) {
+        struct message *msg = from->open;
+        from->open = msg->next_open;
+        msg->conversation = to;
+        msg->is_moved = true;
+        msg->conversation_id = to->id;
+        msg->next_open = to->open;
+        to->open = msg;
+    }
+}
+
 void router_model_attach(struct message *msg, struct conversation *c)
 {
     if (!c || msg->conversation)

@@ -35,6 +35,10 @@ struct conversation {
     int64_t unread_added; /* by this batch */
     bool recount; /* unread is to be counted anew: a message's time or agent_read_at moved */
     bool is_group, is_new, changed;
+    bool only_if_there; /* not to be made where it is missing: a result is about it, no event */
+    bool is_there;      /* it was loaded */
+    struct conversation *merged_into; /* its row goes, its messages have moved there */
+    bool load_all;                    /* its messages are wanted, because they may move */
     bool load_open; /* its outbound messages without a read are wanted: a watermark may move */
     enum change publish;
     struct str trace;
@@ -54,10 +58,12 @@ struct message {
     int64_t n_attachments, attempt, seq;
     int64_t provider_at_ms, stored_at_ms, edited_at_ms, deleted_at_ms, next_attempt_at_ms, rev;
     int64_t send_at_ms;
+    bool is_proven; /* delivered or read by its own id, not only below a watermark */
     bool is_new, changed;
     bool text_changed;    /* more than its status is to be written */
     bool content_changed; /* its attachments too */
     bool removed;         /* merged into another row */
+    bool is_moved;        /* into another conversation, and its client does not know yet */
     enum change publish;
     struct str trace;
     struct message *next, *next_open;
@@ -126,6 +132,10 @@ struct message *router_model_add_message(struct model *m, struct channel *ch,
                                          struct str external_id, struct str id);
 /* The message got its external id now. */
 void router_model_name_message(struct model *m, struct message *msg, struct str external_id);
+/* The conversation is found by the other external id now. */
+void router_model_rename(struct model *m, struct conversation *c, struct str external_id);
+/* All messages in memory of `from` are those of `to`. */
+void router_model_move(struct conversation *from, struct conversation *to);
 /* Let watermarks of the conversation reach the message. */
 void router_model_attach(struct message *msg, struct conversation *c);
 struct early *router_model_add_early(struct model *m, struct channel *ch, struct str external_id);

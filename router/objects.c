@@ -77,6 +77,7 @@ void router_object_conversation(struct buf *out, const struct conversation *c)
         .created_at_ms = c->created_at_ms,
         .unread_count = c->unread,
         .rev = c->rev,
+        .merged_into = c->merged_into ? c->merged_into->id : STR_NONE,
     };
     object_conversation(&(struct json_out){.buf = out}, &v);
 }

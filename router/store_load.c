@@ -28,9 +28,13 @@ static bool send_conversations(struct store *s, struct batch *b, struct err *err
 {
     if (!b->model.first_conversation)
         return true;
+    int n = 0;
     router_store_columns(s, 7);
     for (struct conversation *c = b->model.first_conversation; c; c = c->next) {
         c->id = router_model_new_id(&b->model);
+        if (c->only_if_there)
+            continue;
+        n++;
         pg_array_str(&s->columns[0], c->channel->tenant_id);
         pg_array_str(&s->columns[1], c->channel->id);
         pg_array_str(&s->columns[2], c->external_id);
@@ -39,7 +43,7 @@ static bool send_conversations(struct store *s, struct batch *b, struct err *err
         pg_array_str(&s->columns[5], c->channel->platform);
         pg_array_i64(&s->columns[6], b->now_at_ms);
     }
-    if (!router_store_send(s, ADD_CONVERSATIONS, &router_load_sql[ADD_CONVERSATIONS], err))
+    if (n && !router_store_send(s, ADD_CONVERSATIONS, &router_load_sql[ADD_CONVERSATIONS], err))
         return false;
     router_store_columns(s, 3);
     for (struct conversation *c = b->model.first_conversation; c; c = c->next) {
@@ -131,6 +135,19 @@ static bool send_open(struct store *s, struct batch *b, struct err *err)
     return !w.seen.n || router_store_send(s, OPEN_MESSAGES, &router_load_sql[OPEN_MESSAGES], err);
 }
 
+/* All messages of the conversations that a result may give a name to: they may have to move. */
+static bool send_moving(struct store *s, struct batch *b, struct err *err)
+{
+    struct wanted w = {.store = s};
+    router_table_init(&w.seen, b->arena);
+    router_store_columns(s, 3);
+    for (struct conversation *c = b->model.first_conversation; c; c = c->next)
+        if (c->load_all)
+            want(&w, c->channel, c->external_id);
+    return !w.seen.n ||
+           router_store_send(s, MOVING_MESSAGES, &router_load_sql[MOVING_MESSAGES], err);
+}
+
 static bool send_reactions(struct store *s, struct batch *b, struct err *err)
 {
     int n = 0;
@@ -204,6 +221,7 @@ static void take_conversations(struct batch *b, const struct pg_result *r)
         int col = 2;
         struct str id = router_store_text(b, r, i, col++);
         c->is_new = str_eq(id, c->id);
+        c->is_there = true;
         c->id = id;
         c->alias = router_store_text(b, r, i, col++);
         c->name = router_store_text(b, r, i, col++);
@@ -270,6 +288,7 @@ static void read_message(struct batch *b, struct message *m, const struct pg_res
     m->send_at_ms = pg_i64(r, i, col++);
     m->created_by = router_store_text(b, r, i, col++);
     m->rev = pg_i64(r, i, col++);
+    m->is_proven = str_eq_c(pg_text(r, i, col++), "t");
     m->attachments_json = router_store_text(b, r, i, col);
 }
 
@@ -343,6 +362,7 @@ static void take_loaded(struct store *s, struct batch *b, int id, const struct p
     case MESSAGES_BY_REF:
     case MESSAGES_BY_ID:
     case OPEN_MESSAGES:
+    case MOVING_MESSAGES:
         take_messages(b, r);
         break;
     case EARLY:
@@ -383,8 +403,8 @@ bool router_store_load(struct store *s, struct batch *b, struct err *err)
     b->load_from = arena_used(b->arena);
     if (!send_channel_locks(s, b, err) || !send_conversations(s, b, err) ||
         !send_events(s, b, err) || !send_messages(s, b, MESSAGES, err) || !send_refs(s, b, err) ||
-        !send_ids(s, b, false, err) || !send_open(s, b, err) || !send_messages(s, b, EARLY, err) ||
-        !send_reactions(s, b, err))
+        !send_ids(s, b, false, err) || !send_open(s, b, err) || !send_moving(s, b, err) ||
+        !send_messages(s, b, EARLY, err) || !send_reactions(s, b, err))
         return err_wrap(err, "loading");
     if (!run_load(s, b, err))
         return err_wrap(err, "loading");

@@ -7,7 +7,7 @@
     "m.channel_id, m.id, m.external_message_id, m.conversation_id, m.client_ref, m.direction, m.status, m.kind, "                                                                                               \
     "m.body, m.content::text, m.reply_to, m.sender_id, m.sender_name, m.source_key, m.edit_key, m.error_code, "                                                                                                 \
     "m.error_message, m.attachment_count, m.attempt, m.conversation_seq, " MS("m.provider_at") ", " MS("m.stored_at") ", " MS(                                                                                  \
-        "m.edited_at") ", " MS("m.deleted_at") ", " MS("m.next_attempt_at") ", " MS("m.send_at") ", m.created_by, m.rev, "                                                                                      \
+        "m.edited_at") ", " MS("m.deleted_at") ", " MS("m.next_attempt_at") ", " MS("m.send_at") ", m.created_by, m.rev, m.is_proven, "                                                                         \
                                                                                                  "CASE WHEN m.attachment_count > 0 THEN (SELECT jsonb_agg(jsonb_build_object('type', a.type, 'url', a.url, "    \
                                                                                                  "'provider_ref', a.provider_ref, 'mime', a.mime, 'name', a.name, 'size_bytes', a.size_bytes, 'text', a.text, " \
                                                                                                  "'extra', a.extra) ORDER BY a.position)::text FROM attachments a "                                             \
@@ -86,8 +86,16 @@ const struct pg_stmt router_load_sql[] = {
          "AND c.external_id = u.ext "
          "JOIN messages m ON m.tenant_id = c.tenant_id AND m.conversation_id = c.id "
          "AND m.provider_at > coalesce(c.read_up_to, '-infinity') "
-         "WHERE m.direction = 'out' AND m.status IN ('sent', 'failed', 'delivered') "
+         "WHERE m.direction = 'out' AND m.status IN ('sent', 'delivered') "
          "AND m.external_message_id IS NOT NULL ORDER BY m.tenant_id, m.id FOR UPDATE OF m"},
+    [MOVING_MESSAGES] =
+        {"moving_messages",
+         "SELECT " MESSAGE_COLUMNS
+         " FROM unnest($1::uuid[], $2::uuid[], $3::text[]) u(tenant, channel, ext) "
+         "JOIN conversations c ON c.tenant_id = u.tenant AND c.channel_id = u.channel "
+         "AND c.external_id = u.ext "
+         "JOIN messages m ON m.tenant_id = c.tenant_id AND m.conversation_id = c.id "
+         "ORDER BY m.tenant_id, m.id FOR UPDATE OF m"},
     [EARLY] =
         {"early",
          "SELECT e.channel_id, e.external_message_id, e.conversation_id, e.status, e.error_code, "

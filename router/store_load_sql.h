@@ -19,6 +19,7 @@ enum {
     MESSAGES_BY_REF,
     MESSAGES_BY_ID,
     OPEN_MESSAGES,
+    MOVING_MESSAGES,
     EARLY,
     REACTIONS,
 };

@@ -28,6 +28,28 @@ static bool save_removed(struct store *s, struct batch *b, struct err *err)
     return send_if(s, n, DROP_MESSAGES, err);
 }
 
+/* Conversations that turned out to be others: their messages move, then they go. */
+static bool save_merged(struct store *s, struct batch *b, struct err *err)
+{
+    static const int statements[] = {MOVE_MESSAGES, MOVE_LINES, DROP_CONVERSATIONS};
+    for (size_t k = 0; k < ARRAY_LEN(statements); k++) {
+        int n = 0;
+        router_store_columns(s, 3);
+        for (const struct conversation *c = b->model.first_conversation; c; c = c->next) {
+            if (!c->merged_into)
+                continue;
+            struct row w = row_of(s);
+            put(&w, c->channel->tenant_id);
+            put(&w, c->id);
+            put(&w, c->merged_into->id);
+            n++;
+        }
+        if (!send_if(s, n, statements[k], err))
+            return false;
+    }
+    return true;
+}
+
 static void put_new(struct store *s, const struct message *m)
 {
     struct row w = row_of(s);
@@ -56,12 +78,13 @@ static void put_new(struct store *s, const struct message *m)
     put_int(&w, m->stored_at_ms);
     put_int(&w, m->edited_at_ms);
     put_int(&w, m->deleted_at_ms);
+    put_bool(&w, m->is_proven);
 }
 
 static bool save_new(struct store *s, struct batch *b, struct err *err)
 {
     int n = 0;
-    router_store_columns(s, 25);
+    router_store_columns(s, 26);
     for (const struct message *m = b->model.first_message; m; m = m->next) {
         if (!m->is_new || m->removed)
             continue;
@@ -80,7 +103,7 @@ static bool is_update(const struct message *m)
 static bool save_status(struct store *s, struct batch *b, struct err *err)
 {
     int n = 0;
-    router_store_columns(s, 7);
+    router_store_columns(s, 9);
     for (const struct message *m = b->model.first_message; m; m = m->next) {
         if (!is_update(m))
             continue;
@@ -92,6 +115,8 @@ static bool save_status(struct store *s, struct batch *b, struct err *err)
         put(&w, m->error_code);
         put(&w, m->error_message);
         put_int(&w, m->next_attempt_at_ms);
+        put_bool(&w, m->is_proven);
+        put_int(&w, m->publish != CHANGE_NONE); // what no client is told is no revision
         n++;
     }
     return send_if(s, n, SET_STATUS, err);
@@ -273,9 +298,9 @@ static bool save_channels(struct store *s, struct batch *b, struct err *err)
 static bool save_conversations(struct store *s, struct batch *b, struct err *err)
 {
     int n = 0;
-    router_store_columns(s, 18);
+    router_store_columns(s, 19);
     for (const struct conversation *c = b->model.first_conversation; c; c = c->next) {
-        if (!c->changed)
+        if (!c->changed || c->merged_into)
             continue;
         struct row w = row_of(s);
         put(&w, c->channel->tenant_id);
@@ -296,6 +321,7 @@ static bool save_conversations(struct store *s, struct batch *b, struct err *err
         put_int(&w, c->read_up_to_ms);
         put_bool(&w, c->recount);
         put_int(&w, c->unread_added);
+        put(&w, c->external_id);
         n++;
     }
     return send_if(s, n, SET_CONVERSATIONS, err);
@@ -396,11 +422,12 @@ static void take_saved(struct store *s, struct batch *b, int id, const struct pg
 bool router_store_save(struct store *s, struct batch *b, struct err *err)
 {
     // Removed rows first: the row that takes their place takes their external id too.
-    if (!router_store_quarantine(s, b, err) || !save_removed(s, b, err) || !save_new(s, b, err) ||
-        !save_status(s, b, err) || !save_texts(s, b, err) || !drop_attachments(s, b, err) ||
-        !add_attachments(s, b, err) || !save_receipts(s, b, err) || !save_reactions(s, b, err) ||
-        !save_early(s, b, err) || !drop_early(s, b, err) || !save_channels(s, b, err) ||
-        !save_conversations(s, b, err) || !save_events(s, b, err) ||
+    if (!router_store_quarantine(s, b, err) || !save_removed(s, b, err) ||
+        !save_merged(s, b, err) || !save_new(s, b, err) || !save_status(s, b, err) ||
+        !save_texts(s, b, err) || !drop_attachments(s, b, err) || !add_attachments(s, b, err) ||
+        !save_receipts(s, b, err) || !save_reactions(s, b, err) || !save_early(s, b, err) ||
+        !drop_early(s, b, err) || !save_channels(s, b, err) || !save_conversations(s, b, err) ||
+        !save_events(s, b, err) ||
         !router_store_send_plain(s, COMMIT, &router_save_sql[COMMIT], err) ||
         !router_store_run(s, b, take_saved, err))
         return err_wrap(err, "storing");

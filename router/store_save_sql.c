@@ -32,28 +32,45 @@ const struct pg_stmt router_save_sql[] = {
     [DROP_MESSAGES] = {"drop_messages",
                        "DELETE FROM messages m USING unnest($1::uuid[], $2::uuid[]) u(tenant, id) "
                        "WHERE m.tenant_id = u.tenant AND m.id = u.id"},
+    // Behind what waits there already, in the order that they had.
+    [MOVE_MESSAGES] =
+        {"move_messages",
+         "UPDATE messages m SET conversation_id = u.target, conversation_seq = m.conversation_seq + t.next_seq - 1 "
+         "FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) u(tenant, source, target) "
+         "JOIN conversations t ON t.tenant_id = u.tenant AND t.id = u.target "
+         "WHERE m.tenant_id = u.tenant AND m.conversation_id = u.source"},
+    [MOVE_LINES] = {"move_lines",
+                    "UPDATE conversations t SET next_seq = t.next_seq + s.next_seq - 1, "
+                    "assigned_to = coalesce(t.assigned_to, s.assigned_to) "
+                    "FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) u(tenant, source, target) "
+                    "JOIN conversations s ON s.tenant_id = u.tenant AND s.id = u.source "
+                    "WHERE t.tenant_id = u.tenant AND t.id = u.target"},
+    [DROP_CONVERSATIONS] =
+        {"drop_conversations",
+         "DELETE FROM conversations c USING unnest($1::uuid[], $2::uuid[], $3::uuid[]) u(tenant, source, target) "
+         "WHERE c.tenant_id = u.tenant AND c.id = u.source"},
     [ADD_MESSAGES] =
         {"add_messages",
          "INSERT INTO messages (tenant_id, id, channel_id, conversation_id, provider, platform, external_message_id, "
          "client_ref, direction, status, kind, body, content, reply_to, sender_id, sender_name, source_key, edit_key, "
-         "error_code, error_message, attachment_count, provider_at, stored_at, edited_at, deleted_at) "
+         "error_code, error_message, attachment_count, provider_at, stored_at, edited_at, deleted_at, is_proven) "
          "SELECT u.tenant, u.id, u.channel, u.conversation, u.provider, u.platform, u.ext, u.ref, u.direction, "
          "u.status, u.kind, u.body, u.content::jsonb, u.reply_to, u.sender, u.sender_name, u.source_key, u.edit_key, "
          "u.error_code, u.error_message, u.attachments, " AT("u.provider_at") ", " AT("u.stored_at") ", " AT("u.edited_at") ", " AT(
-             "u.deleted_at") " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], "
+             "u.deleted_at") ", u.proven FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], "
                              "$8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], "
                              "$16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::int[], $22::bigint[], $23::bigint[], "
-                             "$24::bigint[], $25::bigint[]) u(tenant, id, channel, conversation, provider, platform, ext, ref, direction, "
+                             "$24::bigint[], $25::bigint[], $26::bool[]) u(tenant, id, channel, conversation, provider, platform, ext, ref, direction, "
                              "status, kind, body, content, reply_to, sender, sender_name, source_key, edit_key, error_code, "
-                             "error_message, attachments, provider_at, stored_at, edited_at, deleted_at)"},
+                             "error_message, attachments, provider_at, stored_at, edited_at, deleted_at, proven)"},
     [SET_STATUS] =
         {"set_status",
          "UPDATE messages m SET status = u.status, external_message_id = u.ext, error_code = u.error_code, "
          "error_message = u.error_message, next_attempt_at = " AT(
              "u.next_at") ", "
-                          "lease_until = CASE WHEN u.status = 'sending' THEN m.lease_until END, rev = m.rev + 1, "
+                          "lease_until = CASE WHEN u.status = 'sending' THEN m.lease_until END, is_proven = u.proven, rev = m.rev + u.shown, "
                           "updated_at = now() FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], "
-                          "$6::text[], $7::bigint[]) u(tenant, id, ext, status, error_code, error_message, next_at) "
+                          "$6::text[], $7::bigint[], $8::bool[], $9::int[]) u(tenant, id, ext, status, error_code, error_message, next_at, proven, shown) "
                           "WHERE m.tenant_id = u.tenant AND m.id = u.id RETURNING m.id, m.rev"},
     [SET_MESSAGES] =
         {"set_messages",
@@ -121,7 +138,7 @@ const struct pg_stmt router_save_sql[] = {
                      "u(id, status, provider_status, key, at) WHERE c.id = u.id RETURNING c.id, c.rev"},
     [SET_CONVERSATIONS] =
         {"set_conversations",
-         "UPDATE conversations c SET alias = u.alias, name = u.name, contact_id = u.contact, "
+         "UPDATE conversations c SET external_id = u.ext, alias = u.alias, name = u.name, contact_id = u.contact, "
          "contact_name = u.contact_name, last_message_id = u.last_id, last_message_ext = u.last_ext, "
          "is_group = u.is_group, name_at = " AT("u.name_at") ", contact_at = " AT("u.contact_at") ", last_message_at = " AT("u.last_at") ", last_inbound_at = " AT("u.inbound_at") ", agent_read_at = " AT(
              "u.agent_read") ", delivered_up_to = " AT("u.delivered") ", read_up_to = " AT("u.read") ", unread_count = CASE WHEN u.recount THEN (SELECT count(*) FROM messages m WHERE m.tenant_id = c.tenant_id "
@@ -130,9 +147,9 @@ const struct pg_stmt router_save_sql[] = {
                                                                                                          "u.agent_read") ", '-infinity')) ELSE c.unread_count + u.added END, "
                                                                                                                          "rev = c.rev + 1, updated_at = now() FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], "
                                                                                                                          "$6::text[], $7::uuid[], $8::text[], $9::bool[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], "
-                                                                                                                         "$14::bigint[], $15::bigint[], $16::bigint[], $17::bool[], $18::int[]) "
+                                                                                                                         "$14::bigint[], $15::bigint[], $16::bigint[], $17::bool[], $18::int[], $19::text[]) "
                                                                                                                          "u(tenant, id, alias, name, contact, contact_name, last_id, last_ext, is_group, name_at, contact_at, last_at, "
-                                                                                                                         "inbound_at, agent_read, delivered, read, recount, added) "
+                                                                                                                         "inbound_at, agent_read, delivered, read, recount, added, ext) "
                                                                                                                          "WHERE c.tenant_id = u.tenant AND c.id = u.id RETURNING c.id, c.rev, c.unread_count"},
     [ADD_EVENTS] =
         {"add_events",

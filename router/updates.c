@@ -138,14 +138,19 @@ static void add_reactions(struct building *x)
     }
 }
 
+static const char *conversation_kind(const struct conversation *c)
+{
+    if (c->merged_into)
+        return "conversation.deleted";
+    return c->publish == CHANGE_CREATED ? "conversation.created" : "conversation.updated";
+}
+
 static void add_conversations(struct building *x)
 {
     for (const struct conversation *c = x->b->model.first_conversation; c; c = c->next) {
         if (!c->publish)
             continue;
-        struct update u =
-            update_of(c->channel, c->publish == CHANGE_CREATED ? "conversation.created"
-                                                               : "conversation.updated");
+        struct update u = update_of(c->channel, conversation_kind(c));
         u.conversation_id = c->id;
         u.object_id = c->id;
         u.rev = c->rev;

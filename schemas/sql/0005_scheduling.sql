@@ -15,6 +15,12 @@ ALTER TABLE messages
 -- is under way that the scheduler or a retry sets, so that a claim stays in its page.
 CREATE INDEX messages_due ON messages (greatest(stored_at, send_at, next_attempt_at, wake_at)) WHERE unsettled;
 CREATE INDEX messages_bulk ON messages (tenant_id, bulk_id) WHERE bulk_id IS NOT NULL;
+CREATE INDEX messages_bulk_waiting ON messages (tenant_id, channel_id) WHERE unsettled AND bulk_id IS NOT NULL;
+
+-- Objects' changes are many and go at once; records to be replayed may wait long, in great numbers.
+DROP INDEX outbox_due;
+CREATE INDEX outbox_changes ON outbox (created_at) WHERE object_kind <> 'quarantine';
+CREATE INDEX outbox_replays ON outbox (object_id) WHERE object_kind = 'quarantine';
 
 -- Does an unsettled message hold those behind it in its conversation? Not while it waits for its own hour,
 -- and not once its uncertain sending was left to a person.
@@ -55,7 +61,8 @@ CREATE TABLE bulk_recipients (
     position  integer NOT NULL,
     recipient text NOT NULL,
     variables jsonb,
-    PRIMARY KEY (tenant_id, bulk_id, position)
+    PRIMARY KEY (tenant_id, bulk_id, position),
+    UNIQUE (tenant_id, bulk_id, recipient)
 ) PARTITION BY HASH (tenant_id);
 
 DO $$
@@ -87,5 +94,7 @@ GRANT SELECT, INSERT ON bulk_recipients TO postrider_api;
 GRANT SELECT, UPDATE ON bulks TO postrider_sender;
 GRANT SELECT, DELETE ON bulk_recipients TO postrider_sender;
 GRANT INSERT ON conversations, messages TO postrider_sender; -- a bulk's
+-- A conversation that was begun by us and turns out to be one that is there: its notes go with it.
+GRANT DELETE ON conversations TO postrider_router;
 
 RESET ROLE;

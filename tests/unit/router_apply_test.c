@@ -113,8 +113,8 @@ static char *show(const struct model *m, const struct channel *ch, struct arena 
         lines[n++] =
             (char *)str_fmt(
                 a,
-                "message %.*s %.*s %.*s body=%.*s src=%.*s at=%ld edit=%ld/%.*s del=%ld err=%.*s%c",
-                STR_ARG(x->external_id), STR_ARG(x->direction), STR_ARG(x->status),
+                "message %.*s %.*s %.*s proven=%d body=%.*s src=%.*s at=%ld edit=%ld/%.*s del=%ld err=%.*s%c",
+                STR_ARG(x->external_id), STR_ARG(x->direction), STR_ARG(x->status), x->is_proven,
                 STR_ARG(x->body), STR_ARG(x->source_key), (long)x->provider_at_ms,
                 (long)x->edited_at_ms, STR_ARG(x->edit_key), (long)x->deleted_at_ms,
                 STR_ARG(x->error_message), 0)
@@ -168,6 +168,30 @@ static void assert_same(const char *want, const char *got)
         fail_msg("from here on they differ:\n%.200s\n-- and --\n%.200s", want, got);
 }
 
+/* Told of the message by its id: did it fail, did it arrive? */
+static bool is_told(const struct world *w, struct str name, bool failed)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        const struct event *ev = &w->events[i];
+        bool arrived =
+            ev->kind == EVENT_READ || ev->kind == EVENT_PLAYED || ev->kind == EVENT_DELIVERED;
+        if (str_eq(ev->target_id, name) && (failed ? ev->kind == EVENT_FAILED : arrived))
+            return true;
+    }
+    return false;
+}
+
+/* Whatever watermarks there are, a failure without a proof of the contrary stands. */
+static void assert_failures(const struct world *w, const struct model *m)
+{
+    for (const struct message *x = m->first_message; x; x = x->next) {
+        if (!str_eq_c(x->direction, "out"))
+            continue;
+        bool is_lost = is_told(w, x->external_id, true) && !is_told(w, x->external_id, false);
+        assert_int_equal(str_eq_c(x->status, "failed"), is_lost);
+    }
+}
+
 /* Apply the events in this order, as the router does: a key that has been seen is dropped. */
 static char *run_in_order(struct world *w, const size_t *order, size_t n_order)
 {
@@ -197,6 +221,7 @@ static char *run_in_order(struct world *w, const size_t *order, size_t n_order)
             commit(m);
     }
     commit(m);
+    assert_failures(w, m);
     return show(m, ch, w->arena);
 }
 
@@ -344,6 +369,34 @@ static void a_read_covers_what_was_sent_before_it(void **state)
     assert_str(sent(s, "m0", 50)->status, "read");
 }
 
+/* What the provider says of the message itself stands against a watermark, whichever comes first.
+ */
+static void a_failure_stands_against_a_watermark(void **state)
+{
+    struct setup *s = *state;
+    const struct event read = {.kind = EVENT_READ, .watermark_at_ms = 500, .at_ms = 500};
+    struct message *before = sent(s, "before", 100);
+    (void)happen(s, read);
+    assert_str(before->status, "read");
+    (void)happen(
+        s, (struct event){.kind = EVENT_FAILED, .target_id = STR("before"), .reason = STR("why")});
+    assert_str(before->status, "failed");
+    assert_str(before->error_message, "why");
+
+    struct message *after = sent(s, "after", 700);
+    (void)happen(
+        s, (struct event){.kind = EVENT_FAILED, .target_id = STR("after"), .reason = STR("why")});
+    (void)happen(s, (struct event){.kind = EVENT_READ, .watermark_at_ms = 800, .at_ms = 800});
+    assert_str(after->status, "failed");
+    assert_false(after->is_proven);
+
+    (void)happen(s,
+                 (struct event){.kind = EVENT_DELIVERED, .target_id = STR("after"), .at_ms = 801});
+    assert_str(after->status, "read"); // delivered after all, so the watermark holds for it
+    assert_null(after->error_message.ptr);
+    assert_true(after->is_proven);
+}
+
 static void a_read_waits_for_its_message(void **state)
 {
     struct setup *s = *state;
@@ -434,6 +487,84 @@ static void an_echo_that_came_first_is_merged_into_the_apis_row(void **state)
     assert_str(s->conversation->last_message_id, "api-1");
 }
 
+static struct conversation *begun(struct setup *s, const char *external_id, const char *id)
+{
+    struct conversation *c =
+        router_model_add_conversation(&s->model, &s->channel, str_of(external_id));
+    c->id = str_of(id);
+    c->is_there = true;
+    return c;
+}
+
+static struct message *waiting(struct setup *s, struct conversation *c, const char *id,
+                               const char *status)
+{
+    struct message *m = router_model_add_message(&s->model, &s->channel, STR_NONE, str_of(id));
+    m->direction = STR("out");
+    m->status = str_of(status);
+    m->attempt = 1;
+    m->conversation_id = c->id;
+    m->provider_at_ms = 100;
+    router_model_attach(m, c);
+    return m;
+}
+
+static void told_where(struct setup *s, struct message *m, struct conversation *c,
+                       struct conversation *place)
+{
+    struct fact f = {.channel = &s->channel, .conversation = c, .place = place};
+    struct send_result r = {.outcome = STR("sent"), .external_id = STR("mid"), .attempt = 1};
+    router_apply_send_result(&s->model, &f, m, &r);
+}
+
+static void a_conversation_that_we_began_gets_the_name_that_the_provider_gives_it(void **state)
+{
+    struct setup *s = *state;
+    struct conversation *c = begun(s, "to:alice", "c2");
+    struct conversation *place =
+        router_model_add_conversation(&s->model, &s->channel, STR("thread"));
+    struct message *m = waiting(s, c, "m1", "sending");
+    told_where(s, m, c, place);
+    assert_str(c->external_id, "thread");
+    assert_true(c->publish == CHANGE_UPDATED && c->changed);
+    assert_ptr_equal(router_model_conversation(&s->model, &s->channel, STR("thread")), c);
+    assert_false(place->changed || place->publish);
+    assert_str(m->status, "sent");
+    told_where(s, m, c, place); // and once more
+    assert_str(c->external_id, "thread");
+    assert_null(c->merged_into);
+}
+
+static void a_conversation_that_is_there_already_takes_the_messages(void **state)
+{
+    struct setup *s = *state;
+    struct conversation *c = begun(s, "to:alice", "c2"), *place = begun(s, "thread", "c3");
+    struct message *first = waiting(s, c, "m1", "sending"), *second = waiting(s, c, "m2", "queued");
+    place->read_up_to_ms = 50;
+    first->provider_at_ms = 40;
+    c->last_message_id = STR("m2");
+    c->last_message_at_ms = 60;
+    told_where(s, first, c, place);
+    assert_ptr_equal(c->merged_into, place);
+    assert_true(c->publish == CHANGE_DELETED);
+    assert_str(first->conversation_id, "c3");
+    assert_str(second->conversation_id, "c3");
+    assert_true(second->publish == CHANGE_UPDATED);
+    assert_str(place->last_message_id, "m2");
+    assert_str(first->status, "read"); // the watermark of where it is covers it
+    assert_str(second->status, "queued");
+}
+
+static void an_older_conversation_is_not_renamed(void **state)
+{
+    struct setup *s = *state;
+    struct conversation *place = begun(s, "other", "c3");
+    struct message *m = waiting(s, s->conversation, "m1", "sending");
+    told_where(s, m, s->conversation, place);
+    assert_str(m->conversation_id, "c1");
+    assert_null(s->conversation->merged_into);
+}
+
 static void an_echo_that_comes_second_finds_the_apis_row(void **state)
 {
     struct setup *s = *state;
@@ -498,6 +629,13 @@ int main(void)
         cmocka_unit_test(any_order_of_the_same_events_ends_in_the_same_objects),
         cmocka_unit_test_setup_teardown(status_moves_up_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_read_covers_what_was_sent_before_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_failure_stands_against_a_watermark, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_conversation_that_we_began_gets_the_name_that_the_provider_gives_it, set_up,
+            tear_down),
+        cmocka_unit_test_setup_teardown(a_conversation_that_is_there_already_takes_the_messages,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_older_conversation_is_not_renamed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_read_waits_for_its_message, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_deleted_message_keeps_no_content, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_provider_does_not_connect_what_the_tenant_disconnected,

@@ -336,38 +336,33 @@ void sim_send_accept(struct sim_call *c, const struct sim_send *send)
 /* --- routes --------------------------------------------------------------------------------------
  */
 
-/* "/api/v1/chats/" "*": the path's segments against the pattern's. */
-static bool match(struct str pattern, struct str path, struct str args[SIM_ARGS_MAX])
+/* Of the shortest stretches that fit. The path came decoded, so an id with a slash in it cannot be
+ * told from two segments: `loose` lets it pass, but for a star at the end. */
+static bool match(const char *pattern, struct str path, bool loose, struct str *args, size_t n)
 {
-    size_t n = 0;
-    while (pattern.len && path.len) {
-        struct str want, got, want_rest, got_rest;
-        bool more_want = str_cut(str_skip(pattern, 1), '/', &want, &want_rest);
-        bool more_got = str_cut(str_skip(path, 1), '/', &got, &got_rest);
-        if (path.ptr[0] != '/' || more_want != more_got)
+    for (; *pattern != '*'; pattern++, path = str_skip(path, 1)) {
+        if (!*pattern || !path.len)
+            return !*pattern && !path.len;
+        if (*pattern != path.ptr[0])
             return false;
-        if (str_ends(want, STR("*"))) {
-            want.len--;
-            if (!str_starts(got, want) || got.len == want.len || n == SIM_ARGS_MAX)
-                return false;
-            args[n++] = str_skip(got, want.len);
-        } else if (!str_eq(want, got)) {
-            return false;
-        }
-        // The rests begin behind their slash: step back to it.
-        pattern = more_want ? (struct str){want_rest.ptr - 1, want_rest.len + 1} : STR_NONE;
-        path = more_got ? (struct str){got_rest.ptr - 1, got_rest.len + 1} : STR_NONE;
     }
-    return !pattern.len && !path.len;
+    bool is_last = !pattern[1];
+    for (size_t len = 1; n < SIM_ARGS_MAX && len <= path.len; len++) {
+        if (path.ptr[len - 1] == '/' && (!loose || is_last))
+            return false;
+        args[n] = (struct str){path.ptr, len};
+        if (match(pattern + 1, str_skip(path, len), loose, args, n + 1))
+            return true;
+    }
+    return false;
 }
 
-static const struct sim_route *find_route(struct sim_call *c, bool *has_path)
+static const struct sim_route *find_route(struct sim_call *c, bool loose, bool *has_path)
 {
-    *has_path = false;
     for (size_t i = 0; i < c->api->n_routes; i++) {
         const struct sim_route *r = &c->api->routes[i];
         struct str args[SIM_ARGS_MAX] = {0};
-        if (!match(str_of(r->path), c->path, args))
+        if (!match(r->path, c->path, loose, args, 0))
             continue;
         *has_path = true;
         if (r->method != c->method)
@@ -380,8 +375,10 @@ static const struct sim_route *find_route(struct sim_call *c, bool *has_path)
 
 static void call(struct sim_call *c)
 {
-    bool has_path;
-    const struct sim_route *r = find_route(c, &has_path);
+    bool has_path = false;
+    const struct sim_route *r = find_route(c, false, &has_path);
+    if (!has_path)
+        r = find_route(c, true, &has_path);
     if (!r) {
         sim_fail(c, has_path ? SIM_WHY_METHOD : SIM_WHY_PATH, NULL);
         return;

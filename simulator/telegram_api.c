@@ -160,11 +160,19 @@ static bool markup_valid(struct sim_tg *t)
     return true;
 }
 
+/* The channel behind a name has a number. */
+static struct str chat_id(const struct sim_tg *t)
+{
+    if (t->chat.ptr[0] != '@')
+        return t->chat;
+    return str_fmt(t->c->a, "-100%u", (unsigned)(str_hash(t->chat) % 1000000000u));
+}
+
 static struct str place_of(const struct sim_tg *t)
 {
     if (!t->connection.len)
-        return t->chat;
-    return str_fmt(t->c->a, "%.*s:%.*s", STR_ARG(t->connection), STR_ARG(t->chat));
+        return chat_id(t);
+    return str_fmt(t->c->a, "%.*s:%.*s", STR_ARG(t->connection), STR_ARG(chat_id(t)));
 }
 
 static bool reply_valid(struct sim_tg *t)
@@ -207,10 +215,7 @@ static void put_chat(struct json_out *o, struct sim_tg *t)
     bool is_name = t->chat.ptr[0] == '@', is_group = t->chat.ptr[0] == '-';
     json_key_out(o, "chat");
     json_open(o, '{');
-    // The channel behind a name has a number.
-    json_put_raw(o, "id",
-                 is_name ? str_fmt(t->c->a, "-100%u", (unsigned)(str_hash(t->chat) % 1000000000u))
-                         : t->chat);
+    json_put_raw(o, "id", chat_id(t));
     json_put_str(o, "type",
                  is_name    ? STR("channel")
                  : is_group ? STR("supergroup")
@@ -410,7 +415,8 @@ static void set_reaction(struct sim_tg *t)
     if (!chat_valid(t) || !message_valid(t, &target))
         return;
     const struct json *list = sim_tg_json(t, "reaction");
-    if (list && !json_is(list, JSON_ARRAY)) {
+    bool is_given = sim_field(&t->body, "reaction") || sim_tg_text(t, "reaction").len;
+    if (is_given && !json_is(list, JSON_ARRAY)) {
         sim_tg_error(c, 400, "Bad Request: can't parse reaction types JSON object");
         return;
     }

@@ -172,7 +172,14 @@ static const struct {
     {"telegram", "text", WRONG_TYPE}, // what is no text in JSON is taken as it stands
     {"telegram", "title", WRONG_TYPE},
     {"telegram", "address", WRONG_TYPE},
-    {"x", "text", WITHOUT_FIELD}, // beside a file
+    {"instagram", "reply_to", WITHOUT_FIELD},
+    {"messenger", "reply_to", WITHOUT_FIELD},
+    {"whatsapp", "recipient_type", WITHOUT_FIELD},
+    {"whatsapp", "type", WITHOUT_FIELD}, // then it is text
+    {"whatsapp", "context", WITHOUT_FIELD},
+    {"whatsapp", "biz_opaque_callback_data", WITHOUT_FIELD},
+    {"whatsapp", "typing_indicator", WITHOUT_FIELD}, // then it only marks as read
+    {"x", "text", WITHOUT_FIELD},                    // beside a file
     {"x", "attachments", WITHOUT_FIELD},
 };
 

@@ -7,20 +7,24 @@
 #include "api_conf.h"
 #include "metric.h"
 
+struct api_passwords;
 struct api_rates;
 struct api_spec;
+struct api_throttle;
 struct fetch;
 struct pg_pool;
 struct producer;
 
 struct api {
     const struct api_conf *conf;
-    const struct api_spec *spec; /* any thread */
-    struct metrics *metrics;     /* any thread */
-    struct api_rates *rates;     /* any thread */
+    const struct api_spec *spec;   /* any thread */
+    struct metrics *metrics;       /* any thread */
+    struct api_rates *rates;       /* any thread */
+    struct api_throttle *throttle; /* any thread */
     uv_loop_t *loop;
     struct pg_pool *pool;
     struct producer *producer;
+    struct api_passwords *passwords;
     struct fetch *fetch;
     int index; /* of the thread */
 };

@@ -14,8 +14,7 @@
 
 #define DETAIL_MAX 512
 
-/* --- what came
- * ------------------------------------------------------------------------------------ */
+/* --- what came -------------------------------------------------------------------------------- */
 
 struct api *call_api(struct call *c)
 {
@@ -89,8 +88,7 @@ int64_t call_now_at_ms(const struct call *c)
     return c->now_at_ms;
 }
 
-/* --- revisions and pages
- * -------------------------------------------------------------------------- */
+/* --- revisions and pages ---------------------------------------------------------------------- */
 
 void call_set_rev(struct call *c, int64_t rev)
 {
@@ -156,8 +154,7 @@ bool call_cursor_read(struct call *c, struct str *parts, int n)
     return true;
 }
 
-/* --- the answer
- * ----------------------------------------------------------------------------------- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 void call_clear(struct call *c)
 {
@@ -318,8 +315,7 @@ void call_absent(struct call *c)
     call_problem(c, 404, "not_found", STR_NONE, "there is no such object");
 }
 
-/* --- to the client
- * -------------------------------------------------------------------------------- */
+/* --- to the client ---------------------------------------------------------------------------- */
 
 static void put_headers(struct call *c)
 {

@@ -48,8 +48,11 @@ struct str call_peer(const struct call *c);     /* the caller's address, see tru
 struct str call_request_id(const struct call *c);
 int64_t call_now_at_ms(const struct call *c); /* when it came */
 
-/* --- the database -------------------------------------------------------------------------------
- */
+/* From here on the call is this user's: for those that begin without a token (a login). The tenant
+ * before call_tx. */
+void call_become(struct call *c, struct str tenant_id, struct str user_id, const char *role);
+
+/* --- the database ----------------------------------------------------------------------------- */
 
 typedef void call_then(struct call *c, struct pg_result *const *results, int n);
 
@@ -86,8 +89,7 @@ void call_audit(struct call *c, const char *action, const char *object_kind, str
  * others. */
 void call_changed(struct call *c, const char *object_kind, struct str object_id);
 
-/* --- revisions and pages
- * --------------------------------------------------------------------------- */
+/* --- revisions and pages ---------------------------------------------------------------------- */
 
 /* ETag from a row's rev; If-Match of the request. False: it is there, but no rev of ours, and 412
  * was answered. *rev -1: none, or "*": any will do. */
@@ -99,8 +101,7 @@ bool call_if_match(struct call *c, int64_t *rev);
 struct str call_cursor_make(struct call *c, const struct str *parts, int n);
 bool call_cursor_read(struct call *c, struct str *parts, int n);
 
-/* --- the answer
- * -------------------------------------------------------------------------------------- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 /* Where the answer is written; then call_answer sends it. 204: without a body. */
 struct json_out *call_out(struct call *c);

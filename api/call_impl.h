@@ -41,7 +41,8 @@ enum call_round {
 };
 
 struct call {
-    struct call *next; /* of a list of those that are done */
+    struct call *next; /* of those that are done, or idle */
+    struct call *live_prev, *live_next;
     struct calls *calls;
     struct api *api;
     struct http_request *http; /* NULL: the client has gone */

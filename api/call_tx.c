@@ -42,8 +42,7 @@ static const struct pg_stmt write_change = {
 static void on_round(void *ctx, struct pg_result *const *results, int n, const struct err *err,
                      const char *sqlstate, const char *constraint);
 
-/* --- statements
- * ----------------------------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------------------- */
 
 static struct pg_param text_param(struct call *c, struct str s)
 {
@@ -115,8 +114,16 @@ void call_changed(struct call *c, const char *object_kind, struct str object_id)
     call_send(c, &write_change, params, ARRAY_LEN(params));
 }
 
-/* --- rounds
- * --------------------------------------------------------------------------------------- */
+void call_become(struct call *c, struct str tenant_id, struct str user_id, const char *role)
+{
+    assert(!c->tx || str_eq(c->who.tenant_id, tenant_id)); // it is the transaction's
+    c->who = (struct who){.tenant_id = str_dup(c->arena, tenant_id),
+                          .user_id = str_dup(c->arena, user_id),
+                          .subject = str_dup(c->arena, user_id),
+                          .role = str_of(role)};
+}
+
+/* --- rounds ----------------------------------------------------------------------------------- */
 
 void call_on_conflict(struct call *c, const char *constraint, void (*then)(struct call *c))
 {
@@ -165,8 +172,7 @@ void call_drop_tx(struct call *c)
     c->tx = NULL;
 }
 
-/* --- answers that are kept
- * ------------------------------------------------------------------------ */
+/* --- answers that are kept -------------------------------------------------------------------- */
 
 static void seal_key(const struct call *c, unsigned char out[SHA256_BYTES])
 {
@@ -299,8 +305,7 @@ static void read_again(struct call *c)
     pg_tx_commit(c->tx, on_round, c);
 }
 
-/* --- what came of a round
- * ------------------------------------------------------------------------- */
+/* --- what came of a round --------------------------------------------------------------------- */
 
 /* Is `name` that constraint, or that of a partition ("users_p03_pkey" of "users_pkey")? */
 static bool is_constraint(const char *name, const char *wanted)

@@ -27,8 +27,7 @@ struct check {
 static bool check(struct check *c, const struct api_schema *s, const struct json *v,
                   const struct step *at);
 
-/* --- violations
- * ----------------------------------------------------------------------------------- */
+/* --- violations ------------------------------------------------------------------------------- */
 
 static void add(struct api_violations *out, struct str pointer, struct str parameter,
                 const char *fmt, va_list args)
@@ -92,8 +91,7 @@ __attribute__((format(printf, 3, 4))) static bool wrong(struct check *c, const s
     return false;
 }
 
-/* --- scalars
- * -------------------------------------------------------------------------------------- */
+/* --- scalars ---------------------------------------------------------------------------------- */
 
 static int64_t characters(struct str text)
 {
@@ -162,8 +160,7 @@ static bool check_range(struct check *c, const struct api_schema *s, struct str 
     return true;
 }
 
-/* --- containers
- * ----------------------------------------------------------------------------------- */
+/* --- containers ------------------------------------------------------------------------------- */
 
 static bool check_array(struct check *c, const struct api_schema *s, const struct json *v,
                         const struct step *at)
@@ -218,8 +215,7 @@ static bool check_object(struct check *c, const struct api_schema *s, const stru
     return ok;
 }
 
-/* --- several schemas
- * ------------------------------------------------------------------------------ */
+/* --- several schemas -------------------------------------------------------------------------- */
 
 static bool matches(struct check *c, const struct api_schema *s, const struct json *v)
 {
@@ -274,8 +270,7 @@ static bool check_combined(struct check *c, const struct api_schema *s, const st
     return ok;
 }
 
-/* --- a value
- * -------------------------------------------------------------------------------------- */
+/* --- a value ---------------------------------------------------------------------------------- */
 
 static unsigned types_of(const struct json *v)
 {
@@ -347,8 +342,7 @@ bool api_check(const struct api_schema *s, const struct json *v, struct api_viol
     return check(&c, s, v, NULL);
 }
 
-/* --- parameters
- * ----------------------------------------------------------------------------------- */
+/* --- parameters ------------------------------------------------------------------------------- */
 
 static bool check_word(struct check *c, const struct api_schema *s, struct str text)
 {

@@ -23,6 +23,7 @@
 struct calls {
     struct api *api;
     struct call *idle, *done; /* done: its memory may still be looked at until this turn ends */
+    struct call *live;
     int n_idle, n_under_way, max;
     struct metric_cell *duration, *under_way;
 };
@@ -42,8 +43,7 @@ int api_calls_under_way(const struct calls *s)
     return s->n_under_way;
 }
 
-/* --- life of a call
- * ------------------------------------------------------------------------------- */
+/* --- life of a call --------------------------------------------------------------------------- */
 
 static void call_free(struct call *c)
 {
@@ -77,6 +77,11 @@ void api_calls_free(struct calls *s)
     if (!s)
         return;
     reap(s);
+    while (s->live) { // their work was cut off by the end
+        struct call *c = s->live;
+        s->live = c->live_next;
+        call_free(c);
+    }
     while (s->idle) {
         struct call *c = s->idle;
         s->idle = c->next;
@@ -98,6 +103,10 @@ static struct call *take(struct calls *s)
     }
     *c = (struct call){.calls = s, .api = s->api, .arena = c->arena, .buf = c->buf};
     call_clear(c);
+    c->live_next = s->live;
+    if (s->live)
+        s->live->live_prev = c;
+    s->live = c;
     s->n_under_way++;
     metric_add(s->under_way, 1);
     return c;
@@ -117,6 +126,9 @@ void api_call_done(struct call *c)
         *http_user(c->http) = NULL;
     c->http = NULL;
     c->ended = true;
+    *(c->live_prev ? &c->live_prev->live_next : &s->live) = c->live_next;
+    if (c->live_next)
+        c->live_next->live_prev = c->live_prev;
     c->next = s->done;
     s->done = c;
 }
@@ -129,8 +141,7 @@ void api_calls_on_done(void *ctx, struct http_request *r)
         c->http = NULL; // it goes on without its client
 }
 
-/* --- what every request has
- * ----------------------------------------------------------------------- */
+/* --- what every request has ------------------------------------------------------------------- */
 
 static bool is_request_id(struct str s)
 {
@@ -177,8 +188,7 @@ static struct str allowed_origin(struct call *c)
     return ok ? str_dup(c->arena, origin) : STR_NONE;
 }
 
-/* --- rates
- * ---------------------------------------------------------------------------------------- */
+/* --- rates ------------------------------------------------------------------------------------ */
 
 void api_call_rate_headers(struct call *c)
 {
@@ -225,8 +235,7 @@ static bool check_rates(struct call *c)
            take_rate(c, "tenant", c->who.tenant_id, conf->tenant_rate);
 }
 
-/* --- the token
- * ------------------------------------------------------------------------------------ */
+/* --- the token -------------------------------------------------------------------------------- */
 
 static bool check_token(struct call *c)
 {
@@ -252,8 +261,7 @@ static bool check_token(struct call *c)
     return false;
 }
 
-/* --- parameters and body
- * -------------------------------------------------------------------------- */
+/* --- parameters and body ---------------------------------------------------------------------- */
 
 struct reading {
     struct call *c;
@@ -402,8 +410,7 @@ static void read_key(struct call *c)
     sha256(all, c->key.fingerprint);
 }
 
-/* --- a request
- * ------------------------------------------------------------------------------------ */
+/* --- a request -------------------------------------------------------------------------------- */
 
 static void preflight(struct call *c)
 {

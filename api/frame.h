@@ -8,7 +8,7 @@ struct calls;
 
 /* Borrows `api`. Returns owned. */
 struct calls *api_calls_new(struct api *api, int calls_max);
-void api_calls_free(struct calls *s); /* none is under way any more */
+void api_calls_free(struct calls *s); /* nothing calls back for those that are under way */
 int api_calls_under_way(const struct calls *s);
 /* For struct http_server_opts; ctx: struct calls. */
 void api_calls_on_request(void *ctx, struct http_request *r);

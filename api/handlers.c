@@ -7,5 +7,6 @@ const struct api_handler *const api_handler_tables[] = {
     api_identity_handlers,
     api_conversations_handlers,
     api_notes_handlers,
+    api_users_handlers,
     NULL,
 };

@@ -6,6 +6,7 @@
 extern const struct api_handler api_identity_handlers[];
 extern const struct api_handler api_conversations_handlers[];
 extern const struct api_handler api_notes_handlers[];
+extern const struct api_handler api_users_handlers[];
 
 /* All of them; NULL ends. */
 extern const struct api_handler *const api_handler_tables[];

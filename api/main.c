@@ -13,6 +13,7 @@
 #include "rate.h"
 #include "spec.h"
 #include "stats.h"
+#include "throttle.h"
 #include "worker.h"
 
 #define THREADS_MAX 64 /* as in api_conf.def */
@@ -22,6 +23,7 @@ struct daemon_parts {
     struct metrics *metrics;
     struct api_spec *spec;
     struct api_rates *rates;
+    struct api_throttle *throttle;
     struct app *app;
     struct mailbox *mailbox; /* a worker has stopped */
     struct api_worker *workers[THREADS_MAX];
@@ -63,6 +65,7 @@ static bool make_shared(struct daemon_parts *d, struct err *err)
     if (sodium_init() < 0)
         return err_set(err, ERR_FAULT, "libsodium does not start");
     d->rates = api_rates_new();
+    d->throttle = api_throttle_new();
     d->spec = api_spec_new((struct str){text->text, text->len}, api_handler_tables, err);
     return d->spec != NULL;
 }
@@ -101,6 +104,7 @@ static bool make_workers(struct daemon_parts *d, struct err *err)
             .metrics = d->metrics,
             .spec = d->spec,
             .rates = d->rates,
+            .throttle = d->throttle,
             .index = i,
             .count = count,
             .port = port,
@@ -132,6 +136,7 @@ static void close_all(struct daemon_parts *d)
     metrics_free(d->metrics);
     api_spec_free(d->spec);
     api_rates_free(d->rates);
+    api_throttle_free(d->throttle);
     conf_done(&api_conf_table, &d->conf);
 }
 

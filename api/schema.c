@@ -66,8 +66,7 @@ const struct json *api_schemas_deref(const struct api_schemas *s, const char *ki
     return found;
 }
 
-/* --- keywords
- * ------------------------------------------------------------------------------------- */
+/* --- keywords --------------------------------------------------------------------------------- */
 
 static bool on_ref(struct place *p, const struct json *v)
 {

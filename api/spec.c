@@ -46,8 +46,7 @@ bool api_role_find(struct str name, enum api_role *out)
     return false;
 }
 
-/* --- operations
- * ----------------------------------------------------------------------------------- */
+/* --- operations ------------------------------------------------------------------------------- */
 
 struct build {
     struct api_spec *s;
@@ -333,8 +332,7 @@ const struct api_operation *api_spec_operation(const struct api_spec *s, int i)
     return &s->operations[i];
 }
 
-/* --- routes
- * --------------------------------------------------------------------------------------- */
+/* --- routes ----------------------------------------------------------------------------------- */
 
 static struct str segment(struct str *rest)
 {

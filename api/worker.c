@@ -16,6 +16,7 @@
 #include "kafka.h"
 #include "log.h"
 #include "mem.h"
+#include "password.h"
 #include "pg_pool.h"
 #include "stats.h"
 
@@ -157,10 +158,16 @@ static bool make_api(struct api_worker *w, struct err *err)
     w->api.spec = w->opts.spec;
     w->api.metrics = w->opts.metrics;
     w->api.rates = w->opts.rates;
+    w->api.throttle = w->opts.throttle;
     w->api.loop = &w->loop;
     w->api.index = w->opts.index;
     w->undelivered = metric_cell(w->opts.metrics, API_METRIC_UNDELIVERED);
     w->database = metric_cell(w->opts.metrics, API_METRIC_DATABASE);
+    w->api.passwords = api_passwords_new(
+        &(struct api_passwords_opts){.loop = &w->loop,
+                                     .running_max = (int)w->opts.conf->password_parallel,
+                                     .waiting_max = (int)w->opts.conf->password_queue,
+                                     .memory_bytes = w->opts.conf->password_memory});
     w->calls = api_calls_new(&w->api, (int)(w->opts.conf->max_calls / w->opts.count + 1));
     return make_pool(w, err) && make_producer(w, err);
 }
@@ -264,6 +271,8 @@ void api_worker_free(struct api_worker *w)
         return;
     if (w->has_thread)
         (void)pthread_join(w->thread, NULL);
+    // Whoever may still begin a transaction ends before the pool does.
+    api_passwords_free(w->api.passwords);
     pg_pool_free(w->api.pool); // calls that wait for it end
     http_server_free(w->http);
     producer_free(w->api.producer);

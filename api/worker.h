@@ -9,13 +9,15 @@
 
 struct api_rates;
 struct api_spec;
+struct api_throttle;
 struct api_worker;
 
 struct api_worker_opts {
-    const struct api_conf *conf; /* borrowed, constant after start */
-    struct metrics *metrics;     /* borrowed */
-    const struct api_spec *spec; /* borrowed */
-    struct api_rates *rates;     /* borrowed */
+    const struct api_conf *conf;   /* borrowed, constant after start */
+    struct metrics *metrics;       /* borrowed */
+    const struct api_spec *spec;   /* borrowed */
+    struct api_rates *rates;       /* borrowed */
+    struct api_throttle *throttle; /* borrowed */
     int index, count;
     int port;                      /* from the settings, or what the first worker got for port 0 */
     void (*on_stopped)(void *ctx); /* any thread */

@@ -15,8 +15,7 @@
 #define RETRY_BASE_MS 50
 #define RETRY_CAP_MS  2000
 
-/* --- transactions -------------------------------------------------------------------------------
- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 struct pg_tx *pg_begin(struct pg_pool *p, struct str tenant_id)
 {
@@ -79,8 +78,7 @@ void pg_tx_send(struct pg_tx *tx, const struct pg_stmt *stmt, const struct pg_pa
     tx->n_statements++;
 }
 
-/* --- who waits ----------------------------------------------------------------------------------
- */
+/* --- who waits -------------------------------------------------------------------------------- */
 
 static void on_soon(uv_timer_t *soon)
 {
@@ -211,8 +209,7 @@ void pg_tx_forget(struct pg_tx *tx)
         tx->forgotten = true;
 }
 
-/* --- time ---------------------------------------------------------------------------------------
- */
+/* --- time ------------------------------------------------------------------------------------- */
 
 static void expire_waiting(struct pg_pool *p, int64_t now_ms)
 {
@@ -241,8 +238,7 @@ static void on_tick(uv_timer_t *tick)
     pg_pool_dispatch(p);
 }
 
-/* --- life ---------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct pg_pool *pg_pool_new(const struct pg_pool_opts *opts, struct err *err)
 {

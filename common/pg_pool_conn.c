@@ -11,8 +11,7 @@
 
 static void on_socket(uv_poll_t *poll, int status, int events);
 
-/* --- the socket ---------------------------------------------------------------------------------
- */
+/* --- the socket ------------------------------------------------------------------------------- */
 
 static void on_poll_closed(uv_handle_t *handle)
 {
@@ -79,8 +78,7 @@ void pg_conn_lost(struct pool_conn *c, const char *doing)
         pg_pool_refuse(c->pool, tx);
 }
 
-/* --- connect ------------------------------------------------------------------------------------
- */
+/* --- connect ---------------------------------------------------------------------------------- */
 
 /* libpq may try several addresses and closes its sockets by itself, so the socket is watched anew
  * at each step. */
@@ -119,8 +117,7 @@ void pg_conn_connect(struct pool_conn *c)
         go_on_connecting(c, PGRES_POLLING_WRITING);
 }
 
-/* --- write a round ------------------------------------------------------------------------------
- */
+/* --- write a round ---------------------------------------------------------------------------- */
 
 static void expect(struct pool_conn *c, int kind, const char *name)
 {
@@ -218,8 +215,7 @@ static void clean(struct pool_conn *c)
         pg_conn_lost(c, "sending");
 }
 
-/* --- read its answers ---------------------------------------------------------------------------
- */
+/* --- read its answers ------------------------------------------------------------------------- */
 
 static void note_failure(struct pool_conn *c, const struct expected *e, const PGresult *res)
 {

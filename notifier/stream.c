@@ -67,7 +67,7 @@ static bool check_request(struct stream *s, struct http_request *r)
         return false;
     }
     if (!origin_is_allowed(str_of(s->opts.conf->allowed_origins), http_header(r, "Origin"),
-                                    http_header(r, "Host"))) {
+                           http_header(r, "Host"))) {
         refuse(
             s, r, "origin", 403,
             STR("pages of this origin may not open a stream; the operator sets allowed_origins"));

@@ -84,14 +84,15 @@ rule_providers() {
         refuse "ask the adapter: a fact about a provider is a member of struct provider"
 }
 
-# All daemons are linked into one program: what a part exports begins with its name, and nothing is
+# All daemons are linked into one program: what a part exports begins with its name (sim_ for the
+# simulator, call_ for what the api's handlers use), and nothing is
 # defined twice.
 rule_symbols() {
     local part archive failed=0
     for part in "${PARTS[@]}"; do
         archive=$build/$part/lib${part}_core.a
         [ ! -f "$archive" ] || nm -A --defined-only --extern-only "$archive" 2>/dev/null |
-            awk -v part="$part" 'NF >= 3 && $NF !~ "^(" part "|sim)_" && $NF !~ /^__/ {print}' | sed "s|^$build/||"
+            awk -v part="$part" 'NF >= 3 && $NF !~ "^(" part "|sim|call)_" && $NF !~ /^__/ {print}' | sed "s|^$build/||"
     done | refuse "begin the name with the daemon's, or make it static" || failed=1
     find "$build" -name 'lib*.a' -print0 | xargs -0r nm -A --defined-only --extern-only 2>/dev/null |
         awk 'NF >= 3 && $NF !~ /^(__|_avro)/ {n[$NF]++; at[$NF] = at[$NF] "\n  " $1} END {for (s in n) if (n[s] > 1) print s " is defined " n[s] " times:" at[s]}' |

@@ -51,7 +51,7 @@ static void origins_are_allowed_as_configured(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         bool good = origin_is_allowed(str_of(cases[i].allowed), str_of(cases[i].origin),
-                                               str_of(cases[i].host));
+                                      str_of(cases[i].host));
         if (good != cases[i].good)
             fail_msg("allowed '%s' origin '%s' host '%s': %d", cases[i].allowed,
                      cases[i].origin ? cases[i].origin : "-", cases[i].host ? cases[i].host : "-",

@@ -72,6 +72,15 @@ void arena_free(struct arena *a)
     free(a);
 }
 
+void arena_free_wiped(struct arena *a)
+{
+    for (struct chunk *c = a ? a->chunk : NULL; c; c = c->older) {
+        UNPOISON(c->data, c->cap);
+        explicit_bzero(c->data, c->cap);
+    }
+    arena_free(a);
+}
+
 size_t arena_used(const struct arena *a)
 {
     return a->older_used + (a->chunk ? a->chunk->used : 0);

@@ -10,6 +10,7 @@ struct arena;
 /* `max_bytes` bounds the sum of the chunks. Returns owned. */
 struct arena *arena_new(size_t max_bytes);
 void arena_free(struct arena *a);
+void arena_free_wiped(struct arena *a); /* for what held secrets */
 /* Forget all allocations, keep one chunk for the next use: as large as the uses of late needed, so
  * that a steady load allocates nothing and one huge message is not held for ever. */
 void arena_reset(struct arena *a);

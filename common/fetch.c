@@ -501,6 +501,11 @@ int fetch_under_way(const struct fetch *f)
     return f->under_way;
 }
 
+uv_loop_t *fetch_loop(const struct fetch *f)
+{
+    return f->opts.loop;
+}
+
 const struct fetch_opts *fetch_opts_of(const struct fetch *f)
 {
     return &f->opts;

@@ -102,6 +102,7 @@ void fetch_pause(struct transfer *t);
 /* A source that said FETCH_LATER has bytes again; or more data is wanted. */
 void fetch_resume(struct transfer *t);
 int fetch_under_way(const struct fetch *f); /* those that wait for their turn included */
+uv_loop_t *fetch_loop(const struct fetch *f);
 
 /* In on_done. */
 enum fetch_end transfer_end(const struct transfer *t);

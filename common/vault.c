@@ -112,8 +112,8 @@ static struct str bound_to(struct arena *a, const struct vault_place *p, struct 
 }
 
 /* Nonce and sealed text to out. */
-static void encrypt(uint8_t *out, struct str text, struct str bound,
-                    const uint8_t key[RING_KEY_BYTES])
+static void seal_bytes(uint8_t *out, struct str text, struct str bound,
+                       const uint8_t key[RING_KEY_BYTES])
 {
     randombytes_buf(out, NONCE);
     (void)crypto_aead_xchacha20poly1305_ietf_encrypt(out + NONCE, NULL, (const uint8_t *)text.ptr,
@@ -121,8 +121,8 @@ static void encrypt(uint8_t *out, struct str text, struct str bound,
                                                      bound.len, NULL, out, key);
 }
 
-static bool decrypt(uint8_t *out, struct str sealed, struct str bound,
-                    const uint8_t key[RING_KEY_BYTES])
+static bool open_bytes(uint8_t *out, struct str sealed, struct str bound,
+                       const uint8_t key[RING_KEY_BYTES])
 {
     const uint8_t *in = (const uint8_t *)sealed.ptr;
     return crypto_aead_xchacha20poly1305_ietf_decrypt(
@@ -143,8 +143,9 @@ struct str vault_seal(const struct vault *v, struct arena *a, const struct vault
     sealed[1] = (uint8_t)id.len;
     memcpy(sealed + 2, id.ptr, id.len);
     randombytes_buf(data, sizeof data);
-    encrypt(at, (struct str){(const char *)data, sizeof data}, bound_to(a, p, id, "key"), master);
-    encrypt(at + NONCE + SEALED_KEY, secret, bound_to(a, p, id, "text"), data);
+    seal_bytes(at, (struct str){(const char *)data, sizeof data}, bound_to(a, p, id, "key"),
+               master);
+    seal_bytes(at + NONCE + SEALED_KEY, secret, bound_to(a, p, id, "text"), data);
     sodium_memzero(data, sizeof data);
     sodium_memzero(master, sizeof master);
     return (struct str){(const char *)sealed, n};
@@ -189,9 +190,9 @@ bool vault_unseal(const struct vault *v, struct arena *a, const struct vault_pla
     struct str rest = str_skip(sealed, 2 + id.len), text = str_skip(rest, NONCE + SEALED_KEY);
     size_t n = text.len - NONCE - TAG;
     uint8_t *plain = arena_alloc(a, n + 1);
-    bool ok = decrypt(data, (struct str){rest.ptr, NONCE + SEALED_KEY}, bound_to(a, p, id, "key"),
-                      master) &&
-              decrypt(plain, text, bound_to(a, p, id, "text"), data);
+    bool ok = open_bytes(data, (struct str){rest.ptr, NONCE + SEALED_KEY},
+                         bound_to(a, p, id, "key"), master) &&
+              open_bytes(plain, text, bound_to(a, p, id, "text"), data);
     sodium_memzero(data, sizeof data);
     sodium_memzero(master, sizeof master);
     if (!ok)

@@ -39,7 +39,7 @@ rule_format() {
 # Each header compiles alone, and guards itself.
 rule_headers() {
     local flags=(-std=gnu17 -D_GNU_SOURCE -DPOSTRIDER_VERSION='""' -Wall -Wextra -Wno-unused -fsyntax-only
-        -I. -Icommon -Iproviders -Ischemas -Itests) part
+        -I. -Icommon -Iproviders -Iclient -Ischemas -Itests) part
     for part in "${PARTS[@]}"; do [ ! -d "$part" ] || flags+=("-I$part" "-I$part/include"); done
     # shellcheck disable=SC2207
     flags+=($(pkg-config --cflags rdkafka avro-c libpq libmicrohttpd libcjson libuv libcrypto libcurl libjwt libsodium))

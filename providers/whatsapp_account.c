@@ -39,9 +39,22 @@ static const struct json *first_of(const struct json *v)
 static void details_read(struct arena *a, const struct json *value, struct extra *x)
 {
     static const char *const members[] = {
-        "display_phone_number",    "phone_number",     "current_limit",     "old_limit",
-        "requested_verified_name", "rejection_reason", "entity_type",       "entity_id",
-        "alert_severity",          "alert_type",       "alert_description", "alert_status",
+        "display_phone_number",
+        "phone_number",
+        "current_limit",
+        "old_limit",
+        "requested_verified_name",
+        "rejection_reason",
+        "entity_type",
+        "entity_id",
+        "alert_severity",
+        "alert_type",
+        "alert_description",
+        "alert_status",
+        "message_template_id",
+        "message_template_name",
+        "message_template_language",
+        "reason",
     };
     for (size_t i = 0; i < ARRAY_LEN(members); i++)
         extra_str(x, members[i], field_id(a, value, members[i]));
@@ -91,7 +104,7 @@ static const struct {
     {"flows", NULL, false},
     {"message_template_components_update", NULL, false},
     {"message_template_quality_update", NULL, false},
-    {"message_template_status_update", NULL, false},
+    {"message_template_status_update", "event", false},
     {"partner_solutions", NULL, false},
     {"payment_configuration_update", NULL, false},
     {"security", NULL, false},

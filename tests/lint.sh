@@ -130,6 +130,11 @@ rule_docs() {
     return $failed
 }
 
+# What docs/providers.md says is supported has the tests that it names.
+rule_supported() {
+    python3 tests/supported.py | refuse "name a test that shows it, or mend the row"
+}
+
 # The shell scripts.
 rule_shell() {
     files dev deploy/service '*.sh' .ci/run | each shellcheck -x -P SCRIPTDIR -e SC1091,SC2154,SC2034

@@ -14,10 +14,12 @@ struct api_throttle;
 struct fetch;
 struct pg_pool;
 struct producer;
+struct token_keys;
 
 struct api {
     const struct api_conf *conf;
     const struct api_spec *spec;   /* any thread */
+    const struct token_keys *keys; /* any thread */
     struct metrics *metrics;       /* any thread */
     struct api_rates *rates;       /* any thread */
     struct api_throttle *throttle; /* any thread */

@@ -41,7 +41,7 @@ bool api_auth(const struct api *api, struct arena *a, struct str header, int64_t
     struct str jwt = bearer(header);
     if (header.len && !jwt.len)
         return err_set(err, ERR_DENIED, "want 'Authorization: Bearer <token>'");
-    if (!token_verify(a, jwt, str_of(api->conf->jwt_secret), now_at_ms, &t, err))
+    if (!token_check(a, jwt, api->keys, now_at_ms, &t, err))
         return false;
     if (!api_role_find(t.role, &found))
         return err_set(err, ERR_DENIED, "the token's role is none of owner, agent, operator");

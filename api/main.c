@@ -8,6 +8,7 @@
 #include "embedded.h"
 #include "handlers.h"
 #include "http.h"
+#include "jwt_keys.h"
 #include "log.h"
 #include "mem.h"
 #include "rate.h"
@@ -22,6 +23,7 @@ struct daemon_parts {
     struct api_conf conf;
     struct metrics *metrics;
     struct api_spec *spec;
+    struct token_keys *keys;
     struct api_rates *rates;
     struct api_throttle *throttle;
     struct app *app;
@@ -64,6 +66,10 @@ static bool make_shared(struct daemon_parts *d, struct err *err)
     const struct embedded *text = &openapi_files[0];
     if (sodium_init() < 0)
         return err_set(err, ERR_FAULT, "libsodium does not start");
+    d->keys =
+        token_keys_new(str_of(d->conf.jwt_secret), d->conf.jwt_keys, d->conf.jwt_keys_issuer, err);
+    if (!d->keys)
+        return false;
     d->rates = api_rates_new();
     d->throttle = api_throttle_new();
     d->spec = api_spec_new((struct str){text->text, text->len}, api_handler_tables, err);
@@ -103,6 +109,7 @@ static bool make_workers(struct daemon_parts *d, struct err *err)
             .conf = &d->conf,
             .metrics = d->metrics,
             .spec = d->spec,
+            .keys = d->keys,
             .rates = d->rates,
             .throttle = d->throttle,
             .index = i,
@@ -136,6 +143,7 @@ static void close_all(struct daemon_parts *d)
     metrics_free(d->metrics);
     api_spec_free(d->spec);
     api_rates_free(d->rates);
+    token_keys_free(d->keys);
     api_throttle_free(d->throttle);
     conf_done(&api_conf_table, &d->conf);
 }

@@ -156,6 +156,7 @@ static bool make_api(struct api_worker *w, struct err *err)
 {
     w->api.conf = w->opts.conf;
     w->api.spec = w->opts.spec;
+    w->api.keys = w->opts.keys;
     w->api.metrics = w->opts.metrics;
     w->api.rates = w->opts.rates;
     w->api.throttle = w->opts.throttle;

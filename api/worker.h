@@ -11,10 +11,12 @@ struct api_rates;
 struct api_spec;
 struct api_throttle;
 struct api_worker;
+struct token_keys;
 
 struct api_worker_opts {
     const struct api_conf *conf;   /* borrowed, constant after start */
     struct metrics *metrics;       /* borrowed */
+    const struct token_keys *keys; /* borrowed */
     const struct api_spec *spec;   /* borrowed */
     struct api_rates *rates;       /* borrowed */
     struct api_throttle *throttle; /* borrowed */

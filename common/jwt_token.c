@@ -9,6 +9,7 @@
 #include "crypto.h"
 #include "id.h"
 #include "json.h"
+#include "jwt_keys.h"
 
 #define IAT_LEEWAY_S 60
 /* The year 9999: past it a time in milliseconds is a mistake, and soon an overflow. */
@@ -75,14 +76,18 @@ static const struct json *parse_part(struct arena *a, struct str part)
     return json_is(root, JSON_OBJECT) ? root : NULL;
 }
 
-/* Before libjwt sees the key: a header that asks for another algorithm must not choose how the key
+struct parts {
+    struct str head, body, signature, algorithm;
+};
+
+/* Before any key is looked at: a header that asks for another algorithm must not choose how a key
  * is read, and RFC 7515 §4.1.11 demands to refuse critical extensions that are not understood. */
-static bool check_header(struct arena *a, const struct json *header, struct token *out,
-                         struct err *err)
+static bool check_header(struct arena *a, const struct json *header, struct parts *p,
+                         struct token *out, struct err *err)
 {
     const struct json *alg = json_get(header, "alg");
-    if (!json_is(alg, JSON_STRING) || !str_eq_c(alg->raw, "HS256"))
-        return err_set(err, ERR_DENIED, "the token's algorithm is not HS256");
+    if (json_is(alg, JSON_STRING))
+        p->algorithm = alg->raw;
     if (json_get(header, "crit"))
         return err_set(err, ERR_DENIED, "the token has critical extensions");
     out->key_id = json_text(a, json_get(header, "kid"));
@@ -152,39 +157,89 @@ static bool check_who(struct arena *a, const struct json *claims, struct token *
     return true;
 }
 
-bool token_verify(struct arena *a, struct str jwt, struct str secret, int64_t now_at_ms,
-                  struct token *out, struct err *err)
+static bool cut(struct arena *a, struct str jwt, struct parts *p, struct token *t, struct err *err)
 {
+    struct str rest = STR_NONE;
     if (jwt.len == 0)
         return err_set(err, ERR_UNPROVEN, "no token was given");
-    if (secret.len == 0 || secret.len > INT_MAX)
-        return err_set(err, ERR_FAULT, "no key to verify with: set jwt_secret");
     if (jwt.len > TOKEN_MAX || memchr(jwt.ptr, '\0', jwt.len))
         return err_set(err, ERR_DENIED, "the token is not a JWT");
-
-    struct token t = {0};
-    struct str head = STR_NONE;
-    struct str body = STR_NONE;
-    struct str rest = STR_NONE;
-    (void)str_cut(jwt, '.', &head, &rest);
-    (void)str_cut(rest, '.', &body, &rest);
-    const struct json *header = parse_part(a, head);
+    (void)str_cut(jwt, '.', &p->head, &rest);
+    (void)str_cut(rest, '.', &p->body, &p->signature);
+    const struct json *header = parse_part(a, p->head);
     if (!header)
         return err_set(err, ERR_DENIED, "the token is not a JWT");
-    if (!check_header(a, header, &t, err))
-        return false;
+    return check_header(a, header, p, t, err);
+}
 
+static bool check_hs256(struct arena *a, struct str jwt, const struct parts *p, struct str secret,
+                        struct err *err)
+{
+    if (!str_eq_c(p->algorithm, "HS256"))
+        return err_set(err, ERR_DENIED, "the token's algorithm is not HS256");
+    if (secret.len == 0 || secret.len > INT_MAX)
+        return err_set(err, ERR_FAULT, "no key to verify with: set jwt_secret");
     auto_jwt parsed = NULL;
     if (jwt_decode(&parsed, str_c(a, jwt), (const unsigned char *)secret.ptr, (int)secret.len) != 0)
         return err_set(err, ERR_DENIED, "the token's signature is wrong");
     // The signature was checked with what libjwt read from the header: ask it again.
     if (jwt_get_alg(parsed) != JWT_ALG_HS256)
         return err_set(err, ERR_DENIED, "the token's algorithm is not HS256");
-    const struct json *claims = parse_part(a, body);
+    return true;
+}
+
+/* Under a key of the operator's issuer. */
+static bool check_signature(struct arena *a, struct str jwt, const struct parts *p,
+                            const struct token_keys *keys, struct str key_id, struct err *err)
+{
+    struct str signature;
+    struct str text = {jwt.ptr, p->head.len + 1 + p->body.len};
+    if (!str_eq_c(p->algorithm, "RS256") && !str_eq_c(p->algorithm, "ES256") &&
+        !str_eq_c(p->algorithm, "EdDSA"))
+        return err_set(err, ERR_DENIED,
+                       "the token's algorithm is none of HS256, RS256, ES256, EdDSA");
+    if (!base64_decode(a, p->signature, &signature) ||
+        !token_keys_verify(keys, p->algorithm, key_id, text, signature))
+        return err_set(err, ERR_DENIED, "the token's signature is wrong, or its key is not known");
+    return true;
+}
+
+static bool read_claims(struct arena *a, const struct parts *p, int64_t now_at_ms, struct token *t,
+                        struct err *err)
+{
+    const struct json *claims = parse_part(a, p->body);
     if (!claims)
         return err_set(err, ERR_DENIED, "the token's claims are not an object");
-    if (!check_times(claims, now_at_ms, &t, err) || !check_who(a, claims, &t, err))
+    return check_times(claims, now_at_ms, t, err) && check_who(a, claims, t, err);
+}
+
+bool token_verify(struct arena *a, struct str jwt, struct str secret, int64_t now_at_ms,
+                  struct token *out, struct err *err)
+{
+    struct token t = {0};
+    struct parts p = {0};
+    if (!cut(a, jwt, &p, &t, err) || !check_hs256(a, jwt, &p, secret, err) ||
+        !read_claims(a, &p, now_at_ms, &t, err))
         return false;
+    *out = t;
+    return true;
+}
+
+bool token_check(struct arena *a, struct str jwt, const struct token_keys *keys, int64_t now_at_ms,
+                 struct token *out, struct err *err)
+{
+    struct token t = {0};
+    struct parts p = {0};
+    if (!cut(a, jwt, &p, &t, err))
+        return false;
+    if (str_eq_c(p.algorithm, "HS256") || token_keys_count(keys) == 0)
+        return token_verify(a, jwt, token_keys_secret(keys), now_at_ms, out, err);
+    if (!check_signature(a, jwt, &p, keys, t.key_id, err) ||
+        !read_claims(a, &p, now_at_ms, &t, err))
+        return false;
+    struct str issuer = token_keys_issuer(keys);
+    if (issuer.ptr && !str_eq(issuer, t.issuer))
+        return err_set(err, ERR_DENIED, "the token is another issuer's");
     *out = t;
     return true;
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* JSON Web Tokens of the stream and the api (RFC 7519, HS256 until keys are configured), by libjwt.
- */
+/* JSON Web Tokens of the stream and the api (RFC 7519): our own under HS256, by libjwt; those of an
+ * operator's issuer under the keys of jwt_keys.h. */
 #include "arena.h"
 #include "err.h"
 #include "str.h"
 
 /* Longest token that is looked at: more than any sane one, less than a request's headers. */
 #define TOKEN_MAX 4096
+
+struct token_keys;
 
 struct token {
     struct str issuer, subject, tenant_id, role, id, key_id;
@@ -24,3 +26,7 @@ bool token_sign(struct arena *a, const struct token *t, struct str secret, struc
  * good, and why. The reason never contains the token. */
 bool token_verify(struct arena *a, struct str jwt, struct str secret, int64_t now_at_ms,
                   struct token *out, struct err *err) NODISCARD;
+/* The same for tokens under any of `keys`: HS256 under the secret, RS256, ES256 or EdDSA under a
+ * public key, whose tokens name the keys' issuer if there is one. */
+bool token_check(struct arena *a, struct str jwt, const struct token_keys *keys, int64_t now_at_ms,
+                 struct token *out, struct err *err) NODISCARD;

@@ -331,7 +331,7 @@ static void admit(struct client *c, const struct token *t)
     struct uuid tenant;
     struct err err = {0};
     if (!uuid_parse(t->tenant_id, &tenant))
-        return; // token_verify has checked it
+        return; // token_check has checked it
     if (!notifier_hub_tenant_has_room(c->hub, &tenant, &err)) {
         notifier_conn_close(&c->conn, STREAM_LIMITED, str_of(err.msg));
         return;
@@ -359,8 +359,8 @@ static void on_auth(struct client *c, struct str text)
 {
     struct token token = {0};
     struct err err = {0};
-    bool is_good = token_verify(c->hub->scratch, text, str_of(conf_of(c)->jwt_secret),
-                                clock_at_ms(), &token, &err);
+    bool is_good =
+        token_check(c->hub->scratch, text, c->hub->opts.keys, clock_at_ms(), &token, &err);
     if (!is_good && c->state == CLIENT_UNPROVEN)
         notifier_conn_close(&c->conn, STREAM_UNAUTHENTICATED, str_of(err.msg));
     else if (!is_good)

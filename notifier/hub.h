@@ -4,6 +4,7 @@
 #include "arena.h"
 #include "client.h"
 #include "history.h"
+#include "jwt_keys.h"
 #include "jwt_token.h"
 #include "notifier_conf.h"
 #include "stats.h"
@@ -11,6 +12,7 @@
 struct hub_opts {
     uv_loop_t *loop;
     const struct notifier_conf *conf;
+    const struct token_keys *keys; /* whose tokens are good */
     const struct history *history;
     struct stats *stats;
     /* The last client has gone, after notifier_hub_stop. */

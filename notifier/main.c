@@ -17,6 +17,7 @@ struct notifier {
     char client_id[320];
     struct stats stats;
     struct app *app;
+    struct token_keys *keys;
     struct codec *codec;
     struct history *history;
     struct hub *hub;
@@ -105,6 +106,10 @@ static void on_stop(void *ctx)
 
 static bool start_app(struct notifier *n, struct err *err)
 {
+    n->keys =
+        token_keys_new(str_of(n->conf.jwt_secret), n->conf.jwt_keys, n->conf.jwt_keys_issuer, err);
+    if (!n->keys)
+        return false;
     n->codec = codec_new(n->conf.schema_registry_url, n->conf.topic_prefix, err);
     if (!n->codec)
         return err_wrap(err, "schemas");
@@ -133,12 +138,14 @@ static bool start_parts(struct notifier *n, struct err *err)
     n->history = notifier_history_new((size_t)n->conf.ring_bytes, (size_t)n->conf.ring_records);
     n->hub = notifier_hub_new(&(struct hub_opts){.loop = loop,
                                                  .conf = &n->conf,
+                                                 .keys = n->keys,
                                                  .history = n->history,
                                                  .stats = &n->stats,
                                                  .on_empty = on_empty,
                                                  .ctx = n});
     n->stream = notifier_stream_new(&(struct stream_opts){.loop = loop,
                                                           .conf = &n->conf,
+                                                          .keys = n->keys,
                                                           .hub = n->hub,
                                                           .stats = &n->stats,
                                                           .is_open = is_open,
@@ -176,6 +183,7 @@ static void end_parts(struct notifier *n)
     app_free(n->app);
     notifier_history_free(n->history);
     codec_free(n->codec);
+    token_keys_free(n->keys);
 }
 
 static int notifier_main(int argc, char **argv)

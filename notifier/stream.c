@@ -88,8 +88,7 @@ static bool check_token(struct stream *s, struct http_request *r, struct str tex
     if (text.len == 0)
         return true; // it comes as the first frame
     struct err err = {0};
-    if (token_verify(http_arena(r), text, str_of(s->opts.conf->jwt_secret), clock_at_ms(),
-                     &in->token, &err)) {
+    if (token_check(http_arena(r), text, s->opts.keys, clock_at_ms(), &in->token, &err)) {
         in->has_token = true;
         return true;
     }

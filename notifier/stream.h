@@ -19,6 +19,7 @@ struct stream;
 struct stream_opts {
     uv_loop_t *loop;
     const struct notifier_conf *conf;
+    const struct token_keys *keys; /* whose tokens are good */
     struct hub *hub;
     struct stats *stats;
     /* The rings are filled, cursors can be named. */

@@ -5,10 +5,10 @@
 : "${POSTRIDER_PORT_KAFKA:=9092}" "${POSTRIDER_PORT_KAFKA_CONTROLLER:=9093}"
 : "${POSTRIDER_PORT_POSTGRES:=5433}" "${POSTRIDER_PORT_INGEST:=8080}" "${POSTRIDER_PORT_STREAM:=8081}"
 : "${POSTRIDER_PORT_INGEST_ADMIN:=9101}" "${POSTRIDER_PORT_ROUTER_ADMIN:=9102}"
-: "${POSTRIDER_PORT_NOTIFIER_ADMIN:=9104}" "${POSTRIDER_PORT_SIMULATOR:=8090}"
+: "${POSTRIDER_PORT_NOTIFIER_ADMIN:=9104}" "${POSTRIDER_PORT_API:=8082}" "${POSTRIDER_PORT_API_ADMIN:=9105}" "${POSTRIDER_PORT_SIMULATOR:=8090}"
 
 # In the order of starting; stopped the other way round.
-PARTS=(kafka postgres ingest router notifier providers simulator)
+PARTS=(kafka postgres ingest router notifier api providers simulator)
 SECRETS=(webhook_master_key jwt_secret meta_app_secret meta_verify_token x_consumer_secret)
 POSTRIDER=$ROOT/build/release/postrider
 DEMO_UNIPILE=demo-whatsapp
@@ -35,12 +35,15 @@ stack_url() { printf 'postgresql://%s@127.0.0.1:%s/postrider' "$1" "$POSTRIDER_P
 stack_settings() {
     export POSTRIDER_KAFKA_BROKERS=127.0.0.1:$POSTRIDER_PORT_KAFKA
     POSTRIDER_ROUTER_DATABASE_URL=$(stack_url postrider_router)
-    export POSTRIDER_ROUTER_DATABASE_URL
+    POSTRIDER_API_DATABASE_URL=$(stack_url postrider_api)
+    export POSTRIDER_ROUTER_DATABASE_URL POSTRIDER_API_DATABASE_URL
     export POSTRIDER_INGEST_LISTEN_PORT=$POSTRIDER_PORT_INGEST
     export POSTRIDER_NOTIFIER_LISTEN_PORT=$POSTRIDER_PORT_STREAM
     export POSTRIDER_INGEST_ADMIN_PORT=$POSTRIDER_PORT_INGEST_ADMIN
     export POSTRIDER_ROUTER_ADMIN_PORT=$POSTRIDER_PORT_ROUTER_ADMIN
     export POSTRIDER_NOTIFIER_ADMIN_PORT=$POSTRIDER_PORT_NOTIFIER_ADMIN
+    export POSTRIDER_API_LISTEN_PORT=$POSTRIDER_PORT_API
+    export POSTRIDER_API_ADMIN_PORT=$POSTRIDER_PORT_API_ADMIN
     export POSTRIDER_SIMULATOR_LISTEN_PORT=$POSTRIDER_PORT_SIMULATOR
     local name variable
     for name in "${SECRETS[@]}"; do
@@ -73,6 +76,8 @@ stack_check_ports() {
     port_check POSTRIDER_PORT_INGEST_ADMIN "ingest's admin port"
     port_check POSTRIDER_PORT_ROUTER_ADMIN "the router's admin port"
     port_check POSTRIDER_PORT_NOTIFIER_ADMIN "the notifier's admin port"
+    port_check POSTRIDER_PORT_API "the api"
+    port_check POSTRIDER_PORT_API_ADMIN "the api's admin port"
 }
 
 stack_start_kafka() {
@@ -119,6 +124,7 @@ stack_write_env() {
             stack_export POSTRIDER_INGEST_URL "http://127.0.0.1:$POSTRIDER_PORT_INGEST"
             stack_export POSTRIDER_STREAM_URL "ws://127.0.0.1:$POSTRIDER_PORT_STREAM/v1/stream"
             stack_export POSTRIDER_SIMULATOR_URL "http://127.0.0.1:$POSTRIDER_PORT_SIMULATOR"
+            stack_export POSTRIDER_API_URL "http://127.0.0.1:$POSTRIDER_PORT_API"
             stack_export POSTRIDER_META_APP_SECRET "$POSTRIDER_META_APP_SECRET"
             stack_export POSTRIDER_META_VERIFY_TOKEN "$POSTRIDER_META_VERIFY_TOKEN"
             stack_export POSTRIDER_X_CONSUMER_SECRET "$POSTRIDER_X_CONSUMER_SECRET"
@@ -173,6 +179,7 @@ stack_up() {
     stack_start_daemon ingest "$POSTRIDER_PORT_INGEST_ADMIN" "at http://127.0.0.1:$POSTRIDER_PORT_INGEST"
     stack_start_daemon router "$POSTRIDER_PORT_ROUTER_ADMIN" ""
     stack_start_daemon notifier "$POSTRIDER_PORT_NOTIFIER_ADMIN" "at ws://127.0.0.1:$POSTRIDER_PORT_STREAM/v1/stream"
+    stack_start_daemon api "$POSTRIDER_PORT_API_ADMIN" "at http://127.0.0.1:$POSTRIDER_PORT_API/api"
     stack_demo_tenant
     stack_write_env
     stack_start_providers
@@ -213,8 +220,9 @@ stack_addresses() {
   webhooks    http://127.0.0.1:$POSTRIDER_PORT_INGEST/webhooks/...
   stream      ws://127.0.0.1:$POSTRIDER_PORT_STREAM/v1/stream
   providers   http://127.0.0.1:$POSTRIDER_PORT_SIMULATOR/<provider>/...   what was sent: /_sim/ledger
+  api         http://127.0.0.1:$POSTRIDER_PORT_API/api   its description: http://127.0.0.1:$POSTRIDER_PORT_API/api/docs
   PostgreSQL  127.0.0.1:$POSTRIDER_PORT_POSTGRES   Kafka 127.0.0.1:$POSTRIDER_PORT_KAFKA
-  metrics     ingest :$POSTRIDER_PORT_INGEST_ADMIN, router :$POSTRIDER_PORT_ROUTER_ADMIN, notifier :$POSTRIDER_PORT_NOTIFIER_ADMIN, each at /metrics
+  metrics     ingest :$POSTRIDER_PORT_INGEST_ADMIN, router :$POSTRIDER_PORT_ROUTER_ADMIN, notifier :$POSTRIDER_PORT_NOTIFIER_ADMIN, api :$POSTRIDER_PORT_API_ADMIN, each at /metrics
   names, secrets and a token for your shell:   eval "\$(./dev env)"
 
 END

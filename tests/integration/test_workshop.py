@@ -19,8 +19,8 @@ def dev(tmp_path):
         ports = {
             f"POSTRIDER_PORT_{name}": str(free_port())
             for name in (
-                "KAFKA", "KAFKA_CONTROLLER", "POSTGRES", "INGEST", "STREAM", "SIMULATOR",
-                "INGEST_ADMIN", "ROUTER_ADMIN", "NOTIFIER_ADMIN",
+                "KAFKA", "KAFKA_CONTROLLER", "POSTGRES", "INGEST", "STREAM", "SIMULATOR", "API",
+                "INGEST_ADMIN", "ROUTER_ADMIN", "NOTIFIER_ADMIN", "API_ADMIN",
             )
         }  # fmt: skip
         return subprocess.run(

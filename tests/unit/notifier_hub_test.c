@@ -26,6 +26,7 @@ struct stage {
     struct notifier_conf conf;
     struct stats stats;
     struct history *history;
+    struct token_keys *keys;
     struct hub *hub;
     struct arena *arena;
     int64_t offset; /* of the next record, of the only partition */
@@ -74,8 +75,12 @@ static void stage_start(struct stage *s, size_t ring_records)
     s->history = notifier_history_new(RING_BYTES, ring_records);
     notifier_history_grow(s->history, 1);
     s->arena = arena_new(1 << 20);
+    struct err err = {0};
+    s->keys = token_keys_new(str_of(secret), NULL, NULL, &err);
+    assert_non_null(s->keys);
     s->hub = notifier_hub_new(&(struct hub_opts){.loop = &s->loop,
                                                  .conf = &s->conf,
+                                                 .keys = s->keys,
                                                  .history = s->history,
                                                  .stats = &s->stats,
                                                  .on_empty = on_empty,
@@ -90,6 +95,7 @@ static void stage_end(struct stage *s)
     notifier_history_free(s->history);
     notifier_stats_done(&s->stats);
     arena_free(s->arena);
+    token_keys_free(s->keys);
 }
 
 static void turn(struct stage *s)

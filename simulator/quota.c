@@ -145,44 +145,56 @@ static int64_t until_ms(const struct bucket *b, const struct sim_bucket_size *si
     return ((milli - b->milli) * MINUTE_MS + rate - 1) / rate;
 }
 
+/* NULL: there is no limit, or no room. */
+static struct bucket *fill(struct bucket *b, const struct sim_bucket_size *size, int64_t now_ms)
+{
+    if (!size->burst || !b)
+        return NULL;
+    refill(b, size, now_ms);
+    return b;
+}
+
+/* Both buckets have one, or none gives one. */
+static void take_both(struct bucket *account, struct bucket *pair, const struct sim_limit *limit,
+                      int64_t now_ms, struct sim_quota *out)
+{
+    out->is_pair = pair && pair->milli < 1000;
+    out->is_refused = out->is_pair || (account && account->milli < 1000);
+    if (out->is_pair)
+        out->wait_ms = until_ms(pair, &limit->pair, 1000, now_ms);
+    else if (out->is_refused)
+        out->wait_ms = until_ms(account, &limit->account, 1000, now_ms);
+    if (pair && !out->is_refused)
+        pair->milli -= 1000;
+    if (!account)
+        return;
+    account->milli -= out->is_refused ? 0 : 1000;
+    out->is_limited = true;
+    out->limit = limit->account.burst;
+    out->remaining = account->milli / 1000;
+    out->reset_ms = until_ms(account, &limit->account, limit->account.burst * 1000, now_ms);
+}
+
 struct sim_quota sim_quotas_take(struct sim_quotas *q, struct str provider, struct str account,
                                  struct str to, int64_t now_ms)
 {
     char room[NAME_MAX_BYTES];
-    static const struct sim_limit none;
     struct sim_quota out = {0};
     struct account *s = account_of(q, provider, account);
     const struct sim_limit *limit = limit_of(q, provider, account);
+    if (!s)
+        return out;
+    s->too_early += now_ms < s->wait_until_ms;
     if (!limit)
-        limit = &none;
-    if (s && now_ms < s->wait_until_ms)
-        s->too_early++;
-    if (limit->pair.burst) {
-        struct pair *p = sim_table_get(q->pairs, name_of(room, provider, account, to), true);
-        if (p) {
-            refill(&p->bucket, &limit->pair, now_ms);
-            out.is_refused = out.is_pair = p->bucket.milli < 1000;
-            out.wait_ms = until_ms(&p->bucket, &limit->pair, 1000, now_ms);
-            p->bucket.milli -= out.is_refused ? 0 : 1000;
-        }
-    }
-    if (limit->account.burst && s) {
-        out.is_limited = true;
-        refill(&s->bucket, &limit->account, now_ms);
-        if (!out.is_refused && s->bucket.milli < 1000) {
-            out.is_refused = true;
-            out.wait_ms = until_ms(&s->bucket, &limit->account, 1000, now_ms);
-        }
-        s->bucket.milli -= out.is_refused ? 0 : 1000;
-        out.limit = limit->account.burst;
-        out.remaining = s->bucket.milli / 1000;
-        out.reset_ms = until_ms(&s->bucket, &limit->account, limit->account.burst * 1000, now_ms);
-    }
-    if (out.is_refused && s) {
-        s->refused++;
-        if (!out.is_pair && s->wait_until_ms < now_ms + out.wait_ms)
-            s->wait_until_ms = now_ms + out.wait_ms;
-    }
+        return out;
+    struct pair *p = NULL;
+    if (limit->pair.burst)
+        p = sim_table_get(q->pairs, name_of(room, provider, account, to), true);
+    take_both(fill(&s->bucket, &limit->account, now_ms),
+              fill(p ? &p->bucket : NULL, &limit->pair, now_ms), limit, now_ms, &out);
+    s->refused += out.is_refused;
+    if (out.is_refused && !out.is_pair && s->wait_until_ms < now_ms + out.wait_ms)
+        s->wait_until_ms = now_ms + out.wait_ms;
     return out;
 }
 

@@ -204,6 +204,19 @@ static inline struct str answer_header(const void *http, const char *name)
     return STR_NONE;
 }
 
+/* The whole answer is there: its head says how long its body is. */
+static inline bool is_whole(struct client *c)
+{
+    client_pull(c);
+    const char *end = strstr(c->in, "\r\n\r\n");
+    if (!end)
+        return c->closed;
+    struct answer head = {NULL, {c->in, (size_t)(end - c->in)}};
+    int64_t n = 0;
+    bool has_length = str_i64(answer_header(&head, "Content-Length"), &n);
+    return c->closed || (has_length && c->n >= head.head.len + 4 + (size_t)n);
+}
+
 /* `answer` must stay as long as the reply. */
 static inline struct send_reply simulated_call(struct simulated *s, struct arena *a,
                                                const struct send_request *r,
@@ -218,7 +231,7 @@ static inline struct send_reply simulated_call(struct simulated *s, struct arena
     put_request(a, &out, r, m, how);
     client_open(c, &s->loop, s->port);
     client_send(c, out.ptr, out.len);
-    client_wait_closed(c);
+    WAIT_UNTIL(&s->loop, is_whole(c));
     client_close(c);
     buf_done(&out);
     reply.at_ms = clock_at_ms();

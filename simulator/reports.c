@@ -231,9 +231,9 @@ static void plan(struct sim_reports *r, const struct sim_api *api, const struct 
                  const struct sim_sent *row, enum sim_kind kind, int64_t after_ms)
 {
     const struct sim_manners *m = &r->manners;
-    if (m->spread_ms)
-        after_ms += sim_random_below(&r->random, (uint32_t)m->spread_ms + 1);
-    struct pending p = {.due_ms = clock_ms() + after_ms,
+    // It is told later than it happened: what happened first may be told last.
+    int64_t late_ms = m->spread_ms ? sim_random_below(&r->random, (uint32_t)m->spread_ms + 1) : 0;
+    struct pending p = {.due_ms = clock_ms() + after_ms + late_ms,
                         .number = r->numbers++,
                         .api = api,
                         .account = k,

@@ -10,8 +10,8 @@
 struct api_passwords;
 struct api_rates;
 struct api_spec;
+struct api_outside;
 struct api_throttle;
-struct fetch;
 struct pg_pool;
 struct producer;
 struct token_keys;
@@ -27,6 +27,6 @@ struct api {
     struct pg_pool *pool;
     struct producer *producer;
     struct api_passwords *passwords;
-    struct fetch *fetch;
+    struct api_outside *outside;
     int index; /* of the thread */
 };

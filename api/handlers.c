@@ -4,5 +4,9 @@
 #include <stddef.h>
 
 const struct api_handler *const api_handler_tables[] = {
-    api_identity_handlers, api_conversations_handlers, api_notes_handlers, api_users_handlers, NULL,
+    api_identity_handlers,        api_conversations_handlers,
+    api_notes_handlers,           api_users_handlers,
+    api_credentials_handlers,     api_channel_handlers,
+    api_channel_connect_handlers, api_instagram_handlers,
+    api_webhook_health_handlers,  NULL,
 };

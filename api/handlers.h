@@ -7,6 +7,10 @@ extern const struct api_handler api_identity_handlers[];
 extern const struct api_handler api_conversations_handlers[];
 extern const struct api_handler api_notes_handlers[];
 extern const struct api_handler api_users_handlers[];
+extern const struct api_handler api_credentials_handlers[];
+extern const struct api_handler api_channel_handlers[], api_channel_connect_handlers[];
+extern const struct api_handler api_instagram_handlers[];
+extern const struct api_handler api_webhook_health_handlers[];
 
 /* All of them; NULL ends. */
 extern const struct api_handler *const api_handler_tables[];

@@ -16,6 +16,7 @@
 #include "kafka.h"
 #include "log.h"
 #include "mem.h"
+#include "outside.h"
 #include "password.h"
 #include "pg_pool.h"
 #include "stats.h"
@@ -170,7 +171,8 @@ static bool make_api(struct api_worker *w, struct err *err)
                                      .waiting_max = (int)w->opts.conf->password_queue,
                                      .memory_bytes = w->opts.conf->password_memory});
     w->calls = api_calls_new(&w->api, (int)(w->opts.conf->max_calls / w->opts.count + 1));
-    return make_pool(w, err) && make_producer(w, err);
+    w->api.outside = api_outside_new(&w->loop, w->opts.conf, err);
+    return w->api.outside && make_pool(w, err) && make_producer(w, err);
 }
 
 static bool make_server(struct api_worker *w, struct err *err)
@@ -274,6 +276,7 @@ void api_worker_free(struct api_worker *w)
         (void)pthread_join(w->thread, NULL);
     // Whoever may still begin a transaction ends before the pool does.
     api_passwords_free(w->api.passwords);
+    api_outside_free(w->api.outside);
     pg_pool_free(w->api.pool); // calls that wait for it end
     http_server_free(w->http);
     producer_free(w->api.producer);

@@ -71,5 +71,6 @@ int quarantine_show_run(const struct cli_conf *conf, int argc, char **argv);
 int quarantine_replay_run(const struct cli_conf *conf, int argc, char **argv);
 int quarantine_drop_run(const struct cli_conf *conf, int argc, char **argv);
 int consistency_run(const struct cli_conf *conf, int argc, char **argv);
+int webhooks_register_run(const struct cli_conf *conf, int argc, char **argv);
 int tail_run(const struct cli_conf *conf, int argc, char **argv);
 int watch_run(const struct cli_conf *conf, int argc, char **argv);

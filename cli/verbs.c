@@ -39,6 +39,12 @@ const struct verb verbs[] = {
      quarantine_drop_run},
     {"consistency", "", "Look for what does not fit together; --repair mends what can be.",
      VERB_DATABASE VERB_KAFKA "repair json", 0, 0, consistency_run},
+    {"webhooks register", "TENANT [CHANNEL]",
+     "Have a provider deliver to us: looks first, and creates what is missing.",
+     VERB_DATABASE "url provider check key_ring webhook_master_key version meta_app_id "
+                   "meta_app_secret? meta_verify_token? x_app_token? provider_urls allowed_hosts "
+                   "ca_file json",
+     1, 2, webhooks_register_run},
     {"tail", "TOPIC", "Print a topic's records as JSON lines.", VERB_KAFKA "from count follow", 1,
      1, tail_run},
     {"watch", "", "One line per event: what came in, where it was stored, what was pushed.",

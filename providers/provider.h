@@ -182,6 +182,9 @@ const struct provider *provider_at(size_t i);          /* NULL: past the end */
 struct str provider_webhook_url(struct arena *a, const struct provider *p, struct str base,
                                 struct str tenant_id, struct str account);
 
+/* Where an operator says that its API is: "name=url,name=url"; absent: he does not. */
+struct str provider_url(const struct provider *p, struct str urls);
+
 /* "kind:part:part..." of what identifies an event; absent parts are skipped; past 96 bytes the tail
  * is replaced by its SHA-256, so that keys stay short. Lives in a. */
 struct str event_key(struct arena *a, const char *kind, const struct str *parts, size_t n);

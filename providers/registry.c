@@ -30,3 +30,14 @@ struct str provider_webhook_url(struct arena *a, const struct provider *p, struc
     return str_fmt(a, "%.*s/webhooks/%s/%.*s/%.*s", STR_ARG(base), p->name, STR_ARG(tenant_id),
                    STR_ARG(account));
 }
+
+struct str provider_url(const struct provider *p, struct str urls)
+{
+    struct str row, name, url;
+    while (urls.len) {
+        (void)str_cut(urls, ',', &row, &urls);
+        if (str_cut(str_trim(row), '=', &name, &url) && str_eq_c(name, p->name))
+            return url;
+    }
+    return STR_NONE;
+}

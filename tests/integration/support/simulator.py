@@ -38,6 +38,12 @@ class Simulator(Process):
     def base_url(self, provider):
         return f"{self.url}/{provider}"
 
+    def settings(self):
+        """Of a daemon or verb: the providers are here."""
+        names = ("instagram", "messenger", "whatsapp", "telegram", "x")
+        urls = ",".join(f"{name}={self.base_url(name)}" for name in names)
+        return {"allowed_hosts": self.host, "provider_urls": urls}
+
     def _get(self, what, **query):
         answer = requests.get(f"{self.url}/_sim/{what}", params=query, timeout=30)
         assert answer.status_code == 200, answer.text

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program under test: its verbs and its daemons, in a database and under topics of their own."""
+import base64
 import json
 import os
 import pathlib
@@ -109,6 +110,10 @@ class Stack:
                 "webhook_master_key", "jwt_secret", "meta_app_secret", "meta_verify_token", "x_consumer_secret",
             )
         }  # fmt: skip
+        self.key_ring = self.folder / "key_ring"
+        self.key_ring.parent.mkdir(parents=True, exist_ok=True)
+        self.key_ring.write_text(f"active k1\nkey k1 {base64.b64encode(secrets.token_bytes(32)).decode()}\n")
+        self.key_ring.chmod(0o600)
         self.daemons = []
         self._streams = []
         self.ingest_port, self.stream_port, self.api_port = free_port(), free_port(), free_port()
@@ -135,6 +140,7 @@ class Stack:
             "POSTRIDER_INGEST_LISTEN_PORT": str(self.ingest_port),
             "POSTRIDER_NOTIFIER_LISTEN_PORT": str(self.stream_port),
             "POSTRIDER_API_LISTEN_PORT": str(self.api_port),
+            "POSTRIDER_KEY_RING": str(self.key_ring),
             **{f"POSTRIDER_{key.upper()}": value for key, value in self.secrets.items()},
         }
 
@@ -198,6 +204,10 @@ class Stack:
     def start_all(self):
         """ingest, router, notifier: the pipeline."""
         return tuple(self.start(kind) for kind in ("ingest", "router", "notifier"))
+
+    def start_api(self, simulator, **settings):
+        """The api, whose providers are the simulator's."""
+        return self.start("api", **{**simulator.settings(), **settings})
 
     def start_simulator(self, **settings):
         """The providers' APIs, with webhooks to this stack's ingest: a support.simulator.Simulator."""

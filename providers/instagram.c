@@ -183,6 +183,14 @@ static struct str instagram_normal_type(struct str account_type)
     return str_ieq(account_type, STR("instagram")) ? STR("instagram") : account_type;
 }
 
+static const struct send_limits limits = {.account = {1000000 / 300, 1}, .slow_from_percent = 80};
+
+static const struct send_limits *instagram_limits(struct str account_type)
+{
+    (void)account_type;
+    return &limits;
+}
+
 const struct provider instagram_provider = {
     .name = "instagram",
     .scope = SCOPE_APP,
@@ -198,4 +206,5 @@ const struct provider instagram_provider = {
     .judge = messenger_judge,
     .discover = &instagram_discover,
     .webhook = &instagram_webhook,
+    .limits = instagram_limits,
 };

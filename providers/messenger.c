@@ -247,6 +247,14 @@ static struct str messenger_normal_type(struct str account_type)
     return str_ieq(account_type, STR("page")) ? STR("page") : account_type;
 }
 
+static const struct send_limits limits = {.account = {1000000 / 300, 1}, .slow_from_percent = 80};
+
+static const struct send_limits *messenger_limits(struct str account_type)
+{
+    (void)account_type;
+    return &limits;
+}
+
 const struct provider messenger_provider = {
     .name = "messenger",
     .scope = SCOPE_APP,
@@ -262,4 +270,5 @@ const struct provider messenger_provider = {
     .judge = messenger_judge,
     .discover = &messenger_discover,
     .webhook = &messenger_webhook,
+    .limits = messenger_limits,
 };

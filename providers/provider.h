@@ -132,6 +132,23 @@ struct events {
     size_t n;
 };
 
+/* How fast a provider takes messages: `burst` at once, then one each `step_us`. step_us 0: no limit
+ * that is published. */
+struct send_rate {
+    int64_t step_us;
+    int burst;
+};
+
+/* As published (docs/providers.md); a channel's settings may say otherwise. Whoever sends learns
+ * the rest from the answers. */
+struct send_limits {
+    struct send_rate account;
+    struct send_rate pair;  /* to one conversation */
+    struct send_rate group; /* to one conversation that is a group */
+    int slow_from_percent;  /* used of a limit, by the answers, where slowing down begins; 0: they
+                               count single messages, there is nothing to be careful about */
+};
+
 /* The outbound side; outgoing.h has the shapes. Only who sends includes it. */
 struct send_call;
 struct send_request;
@@ -172,6 +189,8 @@ struct provider {
                   struct judgement *out);
     const struct send_discover *discover;
     const struct send_webhook *webhook; /* NULL: made by hand at the provider */
+    /* For an account of this type, as stored. Constant. */
+    const struct send_limits *(*limits)(struct str account_type);
 };
 
 const struct provider *provider_find(struct str name); /* NULL: no such provider */

@@ -121,6 +121,16 @@ static struct str telegram_normal_type(struct str account_type)
     return str_ieq(account_type, STR("bot")) ? STR("bot") : account_type;
 }
 
+/* 30 a second for a bot, one a second to a chat, 20 a minute to a group. */
+static const struct send_limits limits = {
+    .account = {1000000 / 30, 1}, .pair = {1000000, 1}, .group = {3000000, 1}};
+
+static const struct send_limits *telegram_limits(struct str account_type)
+{
+    (void)account_type;
+    return &limits;
+}
+
 const struct provider telegram_provider = {
     .name = "telegram",
     .scope = SCOPE_TENANT,
@@ -136,4 +146,5 @@ const struct provider telegram_provider = {
     .judge = telegram_judge,
     .discover = &telegram_discover,
     .webhook = &telegram_webhook,
+    .limits = telegram_limits,
 };

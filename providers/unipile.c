@@ -175,6 +175,16 @@ static bool unipile_parse(struct arena *a, const struct unit *unit, struct event
     return ok;
 }
 
+/* UniPile names no figure but "10 to 20 seconds between WhatsApp messages"; the networks look for
+ * senders that no person could be. */
+static const struct send_limits whatsapp_limits = {.account = {10 * INT64_C(1000000), 1}};
+static const struct send_limits other_limits = {.account = {2 * INT64_C(1000000), 1}};
+
+static const struct send_limits *unipile_limits(struct str account_type)
+{
+    return str_eq_c(account_type, "WHATSAPP") ? &whatsapp_limits : &other_limits;
+}
+
 const struct provider unipile_provider = {
     .name = "unipile",
     .scope = SCOPE_TENANT,
@@ -188,4 +198,5 @@ const struct provider unipile_provider = {
     .judge = unipile_judge,
     .discover = &unipile_discover,
     .webhook = &unipile_webhook,
+    .limits = unipile_limits,
 };

@@ -117,6 +117,16 @@ static struct str whatsapp_normal_type(struct str account_type)
     return str_ieq(account_type, type) ? type : account_type;
 }
 
+/* 80 a second for a number; to one recipient 45, then one each 6 seconds. */
+static const struct send_limits limits = {
+    .account = {1000000 / 80, 1}, .pair = {6000000, 45}, .slow_from_percent = 80};
+
+static const struct send_limits *whatsapp_limits(struct str account_type)
+{
+    (void)account_type;
+    return &limits;
+}
+
 const struct provider whatsapp_provider = {
     .name = "whatsapp",
     .scope = SCOPE_APP,
@@ -132,4 +142,5 @@ const struct provider whatsapp_provider = {
     .judge = whatsapp_judge,
     .discover = &whatsapp_discover,
     .webhook = &whatsapp_webhook,
+    .limits = whatsapp_limits,
 };

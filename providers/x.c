@@ -121,6 +121,15 @@ static struct str x_normal_type(struct str account_type)
     return str_ieq(account_type, STR("user")) ? STR("user") : account_type;
 }
 
+/* 15 in 15 minutes, all at once if one likes; the answers tell how many are left until when. */
+static const struct send_limits limits = {.account = {60 * INT64_C(1000000), 15}};
+
+static const struct send_limits *x_limits(struct str account_type)
+{
+    (void)account_type;
+    return &limits;
+}
+
 const struct provider x_provider = {
     .name = "x",
     .scope = SCOPE_APP,
@@ -136,4 +145,5 @@ const struct provider x_provider = {
     .judge = x_judge,
     .discover = &x_discover,
     .webhook = &x_webhook,
+    .limits = x_limits,
 };

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* A message's row as what the adapters send. Pure. */
+#include "outgoing.h"
+
+struct sender_row {
+    struct str tenant_id, kind, body, reply_to, client_ref;
+    struct str outgoing;     /* JSON: see schemas/sql/0004_outgoing.sql; absent: plain text */
+    struct str media;        /* JSON: id -> {name, mime, size} of the files that it names; absent: none */
+    struct str conversation; /* the provider's id; "to:<contact>" where there is none yet */
+    struct str contact_id;
+    bool is_group;
+};
+
+/* "<tenant>/<media id>": the name of an uploaded file in send_media.file. */
+/* Lives in a and in the row. ERR_INVALID: for the person who wrote the message. */
+bool sender_compose(struct arena *a, const struct sender_row *row, struct send_message *out,
+                    struct err *err) NODISCARD;

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pace.h"
+
+#include <string.h>
+
+#include "mem.h"
+
+#define US_PER_MINUTE INT64_C(60000000)
+/* One percent slower than published: our milliseconds and the provider's are not the same. */
+#define MARGIN_PERCENT 1
+/* A refusal lengthens the steps; each message that is taken shortens them again by a little. */
+#define SLOWER      1.25
+#define SLOWEST     16.0
+#define FASTER      0.998
+#define CAREFUL_MAX 5.0
+
+static struct send_rate rate_of(struct send_rate published, int64_t per_minute)
+{
+    struct send_rate r = published;
+    if (per_minute == 0)
+        r = (struct send_rate){0};
+    else if (per_minute > 0)
+        r = (struct send_rate){US_PER_MINUTE / per_minute, published.burst ? published.burst : 1};
+    if (r.step_us)
+        r.step_us += (r.step_us * MARGIN_PERCENT + 99) / 100;
+    return r;
+}
+
+void sender_pace_change(struct sender_pace *p, const struct send_limits *limits, int64_t per_minute,
+                        int64_t pair_per_minute)
+{
+    p->rate = rate_of(limits->account, per_minute);
+    p->pair = rate_of(limits->pair, pair_per_minute);
+    p->group = limits->group.step_us ? rate_of(limits->group, pair_per_minute) : p->pair;
+    p->slow_from_percent = limits->slow_from_percent;
+}
+
+void sender_pace_init(struct sender_pace *p, const struct send_limits *limits, int64_t per_minute,
+                      int64_t pair_per_minute)
+{
+    *p = (struct sender_pace){.slowed = 1, .careful = 1};
+    sender_pace_change(p, limits, per_minute, pair_per_minute);
+}
+
+double sender_pace_rate(const struct sender_pace *p)
+{
+    int64_t step_us = sender_pace_step_us(p);
+    return step_us ? 1e6 / (double)step_us : 0;
+}
+
+int64_t sender_pace_step_us(const struct sender_pace *p)
+{
+    double factor = p->slowed > p->careful ? p->slowed : p->careful;
+    return (int64_t)((double)p->rate.step_us * factor);
+}
+
+int64_t sender_pace_burst_us(const struct sender_pace *p)
+{
+    return p->rate.burst > 1 ? (p->rate.burst - 1) * p->rate.step_us : 0;
+}
+
+static void drop_first_grant(struct sender_pace *p)
+{
+    p->n_grants--;
+    memmove(p->grants, p->grants + 1, sizeof *p->grants * (size_t)p->n_grants);
+}
+
+/* What could not be used in time goes, so that it is not used all at once. A burst may be late: that
+ * is what it is for. */
+static void forfeit(struct sender_pace *p, int64_t now_us)
+{
+    while (p->n_grants) {
+        struct sender_grant *g = &p->grants[0];
+        while (g->left && p->rate.burst <= 1 && g->next_us < now_us - SENDER_PACE_STALE_US) {
+            g->next_us += g->step_us;
+            g->left--;
+        }
+        if (g->left)
+            return;
+        drop_first_grant(p);
+    }
+}
+
+bool sender_pace_take(struct sender_pace *p, int64_t now_us, int64_t ahead_us, int64_t *slot_us)
+{
+    if (p->paused_until_us > now_us)
+        return false;
+    if (!p->rate.step_us) {
+        *slot_us = now_us;
+        return true;
+    }
+    forfeit(p, now_us);
+    if (!p->n_grants)
+        return false;
+    struct sender_grant *g = &p->grants[0];
+    int64_t at_us = g->next_us > now_us ? g->next_us : now_us;
+    // Late ones catch up gently, not at once.
+    int64_t spaced_us = p->last_us + g->step_us - g->step_us / 16;
+    if (p->rate.burst <= 1 && at_us < spaced_us)
+        at_us = spaced_us;
+    if (at_us > now_us + ahead_us)
+        return false;
+    g->next_us += g->step_us;
+    g->left--;
+    p->last_us = at_us;
+    *slot_us = at_us;
+    return true;
+}
+
+void sender_pace_give_back(struct sender_pace *p, int64_t slot_us)
+{
+    if (!p->rate.step_us || p->n_grants == (int)ARRAY_LEN(p->grants))
+        return;
+    memmove(p->grants + 1, p->grants, sizeof *p->grants * (size_t)p->n_grants);
+    p->grants[0] = (struct sender_grant){slot_us, sender_pace_step_us(p), 1};
+    p->n_grants++;
+    p->last_us = 0;
+}
+
+static int slots_left(const struct sender_pace *p)
+{
+    int n = 0;
+    for (int i = 0; i < p->n_grants; i++)
+        n += p->grants[i].left;
+    return n;
+}
+
+int sender_pace_wants(const struct sender_pace *p, int64_t now_us, size_t waiting)
+{
+    int left = slots_left(p);
+    if (!p->rate.step_us || p->is_asking || p->paused_until_us > now_us || p->ask_at_us > now_us ||
+        p->n_grants >= (int)ARRAY_LEN(p->grants) - 1 || waiting <= (size_t)left)
+        return 0;
+    int64_t ahead = SENDER_PACE_AHEAD_US / sender_pace_step_us(p) + p->rate.burst;
+    if (left > ahead / 2)
+        return 0;
+    int64_t wanted = (int64_t)waiting < ahead ? (int64_t)waiting : ahead;
+    return wanted > left ? (int)(wanted - left) : 0;
+}
+
+void sender_pace_grant(struct sender_pace *p, int64_t first_us, int n)
+{
+    p->is_asking = false;
+    p->ask_at_us = 0;
+    if (n > 0)
+        p->grants[p->n_grants++] = (struct sender_grant){first_us, sender_pace_step_us(p), n};
+    else
+        p->ask_at_us = first_us - SENDER_PACE_AHEAD_US;
+}
+
+int64_t sender_pace_next_us(const struct sender_pace *p, int64_t now_us)
+{
+    if (p->paused_until_us > now_us)
+        return p->paused_until_us;
+    if (!p->n_grants)
+        return p->ask_at_us;
+    const struct sender_grant *g = &p->grants[0];
+    int64_t spaced_us = p->rate.burst <= 1 ? p->last_us + g->step_us - g->step_us / 16 : 0;
+    return g->next_us > spaced_us ? g->next_us : spaced_us;
+}
+
+void sender_pace_pause(struct sender_pace *p, int64_t until_us)
+{
+    p->n_grants = 0;
+    if (until_us > p->paused_until_us)
+        p->paused_until_us = until_us;
+}
+
+void sender_pace_learn(struct sender_pace *p, enum outcome outcome, enum send_scope scope,
+                       const struct send_pace *told)
+{
+    if (outcome == OUTCOME_RATE_LIMITED && scope == SEND_SCOPE_ACCOUNT)
+        p->slowed = p->slowed * SLOWER < SLOWEST ? p->slowed * SLOWER : SLOWEST;
+    else if (outcome == OUTCOME_SENT)
+        p->slowed = p->slowed * FASTER > 1 ? p->slowed * FASTER : 1;
+    if (told->used_percent < 0 || !p->slow_from_percent)
+        return;
+    int over = told->used_percent - p->slow_from_percent;
+    p->careful = over <= 0 ? 1
+                           : 1 + (CAREFUL_MAX - 1) * (double)over / (100 - p->slow_from_percent);
+    if (p->careful > CAREFUL_MAX)
+        p->careful = CAREFUL_MAX;
+}
+
+bool sender_pace_is_at_rest(const struct sender_pace *p, int64_t now_us)
+{
+    return p->paused_until_us <= now_us && !p->is_asking && p->slowed < 1.01 && p->careful < 1.01;
+}

@@ -169,6 +169,7 @@ enum sender_waked sender_queue_wake(struct sender_queue *q, const struct sender_
     c->id = by->conversation_id;
     c->channel = ch;
     c->class = by->class;
+    c->since_us = by->at_us;
     memcpy(c->trace, by->trace, sizeof c->trace);
     ch->n_conversations++;
     sender_map_put(&q->conversations, c);
@@ -262,7 +263,7 @@ size_t sender_queue_waiting(const struct sender_channel *ch)
 static bool is_of_no_use(const struct sender_channel *ch, int64_t now_us)
 {
     return !ch->n_conversations && !ch->n_in_flight && !ch->is_loading && !ch->is_timed &&
-           !ch->is_asking && (!ch->is_known || sender_pace_is_at_rest(&ch->pace, now_us));
+           (!ch->is_known || sender_pace_is_at_rest(&ch->pace, now_us));
 }
 
 void sender_queue_sweep(struct sender_queue *q, int64_t now_us)

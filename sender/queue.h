@@ -19,6 +19,7 @@ enum sender_class { CLASS_REPLY, CLASS_BULK, SENDER_CLASSES };
 struct sender_tenant {
     struct uuid id; /* first: see map.h */
     size_t n_channels;
+    int64_t paused_until_us; /* the owner's: an app of the tenant's own has to wait */
     struct {
         struct ring link;     /* among the tenants with something to take */
         struct ring channels; /* those with something to take */
@@ -38,7 +39,7 @@ struct sender_channel {
     bool is_blocked;        /* not to be taken from, until unblocked */
     /* The owner's of the queue. */
     int n_in_flight;
-    bool is_known, is_loading, is_timed, is_asking; /* is_timed: in a heap, which keeps it alive */
+    bool is_known, is_loading, is_timed; /* is_timed: in a heap, which keeps it alive */
     struct sender_pace pace;
     struct sender_breaker *breaker;
 };
@@ -51,6 +52,7 @@ struct sender_conversation {
     enum conversation_state state;
     enum sender_class class;
     bool is_woken; /* taken: a command came meanwhile */
+    int64_t since_us; /* it waits */
     struct ring link;
     char trace[TRACEPARENT_TEXT + 1]; /* of the latest command; "": none */
 };
@@ -59,6 +61,7 @@ struct sender_command {
     struct uuid tenant_id, channel_id, conversation_id;
     const struct provider *provider;
     enum sender_class class;
+    int64_t at_us; /* it came */
     char trace[TRACEPARENT_TEXT + 1];
 };
 

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sender: commands from Kafka, claims in PostgreSQL, calls to the providers, results to Kafka. This
+ * file wires, the modules do. */
+#include <string.h>
+
+#include "app.h"
+#include "engine.h"
+#include "fetch.h"
+#include "guard.h"
+#include "intake.h"
+#include "log.h"
+#include "mem.h"
+#include "pg_pool.h"
+#include "sender_main.h"
+#include "stats.h"
+
+#define POOL_QUEUE_MAX 1024
+
+struct sender {
+    struct sender_conf conf;
+    struct metrics *metrics;
+    char instance[DAEMON_INSTANCE_MAX];
+    struct app *app;
+    struct vault *vault;
+    struct guard *guard;
+    struct fetch *fetch;
+    struct pg_pool *pool;
+    struct sender_results *results;
+    struct sender_engine *engine;
+    struct sender_intake *intake;
+    int status;
+};
+
+/* --- from part to part ---------------------------------------------------------------------------- */
+
+static void not_ready(void *ctx, struct buf *why)
+{
+    struct sender *s = ctx;
+    if (!s->intake) {
+        buf_put_c(why, "starting\n");
+        return;
+    }
+    if (!pg_pool_is_connected(s->pool))
+        buf_put_c(why, "PostgreSQL: not connected\n");
+    sender_intake_not_ready(s->intake, why);
+    sender_results_not_ready(s->results, why);
+}
+
+static void on_commands(void *ctx, const struct sender_command *commands, size_t n)
+{
+    struct sender *s = ctx;
+    sender_engine_commands(s->engine, commands, n);
+}
+
+static void on_stop(void *ctx)
+{
+    struct sender *s = ctx;
+    sender_intake_stop(s->intake);
+    sender_engine_stop(s->engine);
+}
+
+static void on_intake_failed(void *ctx)
+{
+    struct sender *s = ctx;
+    s->status = 1;
+    on_stop(s);
+}
+
+static void on_empty(void *ctx)
+{
+    struct sender *s = ctx;
+    app_quit(s->app, s->status);
+}
+
+/* --- life ------------------------------------------------------------------------------------------ */
+
+static bool start_app(struct sender *s, struct err *err)
+{
+    s->metrics = metrics_new(sender_metric_rows, SENDER_METRICS);
+    daemon_instance(s->conf.instance, s->conf.admin_port, s->instance);
+    s->app = app_new(&(struct app_opts){.name = "sender",
+                                        .admin_host = s->conf.admin_host,
+                                        .admin_port = (int)s->conf.admin_port,
+                                        .stop_timeout_ms = s->conf.stop_timeout,
+                                        .metrics = s->metrics,
+                                        .not_ready = not_ready,
+                                        .on_stop = on_stop,
+                                        .ctx = s},
+                     err);
+    return s->app != NULL;
+}
+
+static bool start_clients(struct sender *s, struct err *err)
+{
+    const struct sender_conf *conf = &s->conf;
+    uv_loop_t *loop = app_loop(s->app);
+    s->vault = vault_open(conf->key_ring, err);
+    if (!s->vault)
+        return err_wrap(err, "key_ring");
+    s->guard = guard_new(conf->allowed_hosts, err);
+    if (!s->guard)
+        return err_wrap(err, "allowed_hosts");
+    // Calls never wait for a connection: how many there may be is decided by the claims.
+    s->fetch = fetch_new(&(struct fetch_opts){.loop = loop,
+                                              .ca_file = conf->ca_file,
+                                              .max_per_host = (int)conf->in_flight,
+                                              .max_transfers = (int)conf->in_flight,
+                                              .connect_timeout_ms = conf->connect_timeout,
+                                              .guard = s->guard},
+                         err);
+    if (!s->fetch)
+        return false;
+    s->pool = pg_pool_new(&(struct pg_pool_opts){.loop = loop,
+                                                 .url = conf->database_url,
+                                                 .application_name = "postrider sender",
+                                                 .connections = (int)conf->database_connections,
+                                                 .queue_max = POOL_QUEUE_MAX,
+                                                 .timeout_ms = conf->database_timeout,
+                                                 .is_prepared = conf->database_prepared},
+                          err);
+    return s->pool != NULL;
+}
+
+static bool start_parts(struct sender *s, struct err *err)
+{
+    uv_loop_t *loop = app_loop(s->app);
+    s->results = sender_results_new(&(struct sender_results_opts){.conf = &s->conf,
+                                                                  .instance = s->instance,
+                                                                  .loop = loop,
+                                                                  .metrics = s->metrics},
+                                    err);
+    if (!s->results)
+        return err_wrap(err, "results");
+    s->engine = sender_engine_new(&(struct sender_engine_opts){.loop = loop,
+                                                               .conf = &s->conf,
+                                                               .pool = s->pool,
+                                                               .vault = s->vault,
+                                                               .fetch = s->fetch,
+                                                               .results = s->results,
+                                                               .metrics = s->metrics,
+                                                               .on_empty = on_empty,
+                                                               .ctx = s});
+    s->intake = sender_intake_new(&(struct sender_intake_opts){.conf = &s->conf,
+                                                               .instance = s->instance,
+                                                               .loop = loop,
+                                                               .metrics = s->metrics,
+                                                               .on_commands = on_commands,
+                                                               .on_failed = on_intake_failed,
+                                                               .ctx = s},
+                                  err);
+    if (!s->intake)
+        return err_wrap(err, "outbound");
+    log_info("sender runs", kv_c("instance", s->instance),
+             kv_int("admin_port", app_admin_port(s->app)));
+    return true;
+}
+
+/* What calls back goes before what is called. */
+static void end_parts(struct sender *s)
+{
+    sender_intake_free(s->intake);
+    if (s->fetch)
+        fetch_free(s->fetch);
+    if (s->pool)
+        pg_pool_free(s->pool);
+    sender_engine_free(s->engine);
+    sender_results_free(s->results);
+    if (s->app)
+        app_free(s->app);
+    guard_free(s->guard);
+    vault_close(s->vault);
+    metrics_free(s->metrics);
+    conf_done(&sender_conf_table, &s->conf);
+}
+
+static int sender_main(int argc, char **argv)
+{
+    struct sender s = {0};
+    struct err err = {0};
+    int status = 1;
+    log_init("sender", LOG_INFO, LOG_AUTO);
+    if (!conf_load(&sender_conf_table, &s.conf, argc, argv, NULL, &err) ||
+        !daemon_start_log("sender", s.conf.log_level, s.conf.log_format, &err) ||
+        !sender_conf_check(&s.conf, &err) || !start_app(&s, &err) || !start_clients(&s, &err) ||
+        !start_parts(&s, &err))
+        log_error("sender cannot start", kv_c("why", err.msg));
+    else
+        status = app_run(s.app);
+    end_parts(&s);
+    return status;
+}
+
+const struct daemon sender_daemon = {
+    .name = "sender",
+    .summary = "send messages to the providers, once, in order, as fast as they allow",
+    .main = sender_main,
+    .conf = &sender_conf_table,
+    .metrics = sender_metric_rows,
+    .n_metrics = SENDER_METRICS,
+};

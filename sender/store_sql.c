@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store_sql.h"
+
+/* From which states a move starts is a parameter: state.c has the table. */
+
+const struct pg_stmt sender_sql_channels = {
+    "sender_channels",
+    "SELECT c.id, c.account_type, c.external_account_id, c.base_url, encode(c.credentials, 'hex'),"
+    " c.credentials_key_id, c.settings->>'send_per_minute', c.settings->>'send_per_minute_to_one'"
+    " FROM channels_account c WHERE c.id = ANY($1::uuid[])"};
+
+const struct pg_stmt sender_sql_pace_rows = {
+    "sender_pace_rows", "INSERT INTO send_pace (key, tat_us) SELECT k, 0 FROM unnest($1::text[]) k"
+                        " ORDER BY k ON CONFLICT (key) DO NOTHING"};
+
+/* GCRA, several slots at once: the rows are locked in one order, so that senders do not deadlock, and the
+ * time is taken once they are. What an app's pause forbids is not given. */
+const struct pg_stmt sender_sql_reserve = {
+    "sender_reserve",
+    "WITH want AS MATERIALIZED ("
+    " SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])"
+    " WITH ORDINALITY AS w(key, app_key, step_us, burst_us, n, ord)),"
+    "held AS MATERIALIZED ("
+    " SELECT p.key, p.tat_us FROM send_pace p JOIN want w ON w.key = p.key ORDER BY p.key FOR UPDATE OF p),"
+    "timed AS MATERIALIZED ("
+    " SELECT w.*, h.tat_us, coalesce(a.tat_us, 0) AS app_us,"
+    "  (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us"
+    " FROM held h JOIN want w ON w.key = h.key LEFT JOIN send_pace a ON a.key = w.app_key),"
+    "planned AS ("
+    " SELECT t.*, greatest(t.tat_us, t.now_us, t.app_us) AS from_us FROM timed t),"
+    "counted AS MATERIALIZED ("
+    " SELECT p.*, least(p.n, greatest(0,"
+    "  (p.now_us + $6::bigint + p.burst_us - p.from_us) / p.step_us"
+    "  + CASE WHEN p.now_us + $6::bigint + p.burst_us >= p.from_us THEN 1 ELSE 0 END)) AS given"
+    " FROM planned p),"
+    "taken AS ("
+    " UPDATE send_pace p SET tat_us = c.from_us + c.given * c.step_us FROM counted c"
+    " WHERE p.key = c.key AND c.given > 0)"
+    "SELECT c.ord, c.from_us - c.burst_us - c.now_us, c.given FROM counted c"};
+
+/* The first message of each conversation that still holds those behind it, if it is one to claim. One whose
+ * answer is stored is over, although the router has not written it down yet. */
+const struct pg_stmt sender_sql_claim = {
+    "sender_claim",
+    "WITH clock AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us),"
+    "want AS MATERIALIZED ("
+    " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[],"
+    "  $7::bigint[], $8::bigint[]) WITH ORDINALITY"
+    " AS w(tenant_id, channel_id, conversation_id, in_us, pair_us, pair_burst_us, group_us, group_burst_us, ord)),"
+    "head AS MATERIALIZED ("
+    " SELECT w.ord, w.tenant_id, w.channel_id, w.conversation_id, w.in_us, m.id, v.is_group, v.external_id,"
+    "  v.contact_id, CASE WHEN v.is_group THEN w.group_us ELSE w.pair_us END AS step_us,"
+    "  CASE WHEN v.is_group THEN w.group_burst_us ELSE w.pair_burst_us END AS burst_us"
+    " FROM want w"
+    " JOIN channels_account c ON c.id = w.channel_id AND c.tenant_id = w.tenant_id"
+    "  AND c.status NOT IN ('auth_required', 'stopped', 'deleted', 'disconnected')"
+    " JOIN tenants t ON t.id = w.tenant_id AND t.status = 'active'"
+    " JOIN conversations v ON v.tenant_id = w.tenant_id AND v.id = w.conversation_id"
+    " CROSS JOIN LATERAL ("
+    "  SELECT m.id, m.status, m.held, m.send_at, m.next_attempt_at FROM messages m"
+    "  WHERE m.tenant_id = w.tenant_id AND m.channel_id = w.channel_id"
+    "   AND m.conversation_id = w.conversation_id AND m.unsettled"
+    "   AND message_holds(m.status, m.send_at, m.wake_at)"
+    "   AND NOT EXISTS (SELECT FROM send_attempts a WHERE a.tenant_id = m.tenant_id"
+    "    AND a.message_id = m.id AND a.attempt = m.attempt AND a.outcome IN ('sent', 'failed'))"
+    "  ORDER BY m.conversation_seq LIMIT 1) m"
+    " WHERE m.status = ANY($11::text[]) AND NOT m.held"
+    "  AND coalesce(m.next_attempt_at, m.send_at, '-infinity') <= now()),"
+    "paced AS MATERIALIZED ("
+    " SELECT h.*, coalesce(p.tat_us, 0) AS tat_us,"
+    "  CASE WHEN h.step_us > 0 THEN greatest(0, coalesce(p.tat_us, 0) - h.burst_us - k.us - h.in_us)"
+    "   ELSE 0 END AS early_us"
+    " FROM head h CROSS JOIN clock k"
+    " LEFT JOIN send_pace p ON h.step_us > 0 AND p.key = 'pair:' || h.conversation_id),"
+    "locked AS MATERIALIZED ("
+    " SELECT m.tenant_id, m.id, p.ord FROM paced p"
+    " JOIN messages m ON m.tenant_id = p.tenant_id AND m.id = p.id"
+    " WHERE p.early_us <= 0 AND m.status = ANY($11::text[]) AND NOT m.held"
+    "  AND coalesce(m.next_attempt_at, m.send_at, '-infinity') <= now()"
+    " FOR UPDATE OF m SKIP LOCKED),"
+    "claimed AS ("
+    " UPDATE messages m SET status = 'sending', attempt = m.attempt + 1,"
+    "  lease_until = clock_timestamp() + $9::bigint * interval '1 millisecond', rev = m.rev + 1,"
+    "  error_code = NULL, error_message = NULL, updated_at = clock_timestamp()"
+    " FROM locked l WHERE m.tenant_id = l.tenant_id AND m.id = l.id"
+    " RETURNING l.ord, m.tenant_id, m.channel_id, m.conversation_id, m.conversation_seq, m.id, m.attempt,"
+    "  m.kind, m.body, m.outgoing, m.reply_to, m.client_ref, greatest(m.stored_at, m.send_at) AS accepted),"
+    "noted AS ("
+    " INSERT INTO send_attempts (tenant_id, message_id, attempt, channel_id, claim_id)"
+    " SELECT c.tenant_id, c.id, c.attempt, c.channel_id, $10::uuid FROM claimed c),"
+    "spent AS ("
+    " INSERT INTO send_pace AS s (key, tat_us)"
+    " SELECT 'pair:' || p.conversation_id, greatest(p.tat_us, k.us + p.in_us) + p.step_us"
+    " FROM claimed c JOIN paced p ON p.ord = c.ord CROSS JOIN clock k WHERE p.step_us > 0"
+    " ON CONFLICT (key) DO UPDATE SET tat_us = greatest(s.tat_us, excluded.tat_us))"
+    "SELECT p.ord, p.early_us, c.id, c.kind, c.body, c.outgoing::text,"
+    " CASE WHEN c.outgoing ? 'media' THEN ("
+    "  SELECT jsonb_object_agg(f.id, jsonb_build_object('name', f.name, 'mime', f.mime, 'size', f.size_bytes))"
+    "  FROM jsonb_array_elements(c.outgoing->'media') e"
+    "  JOIN media f ON f.tenant_id = c.tenant_id AND f.id::text = e->>'media_id') END::text,"
+    " c.reply_to, c.client_ref, p.external_id, p.contact_id, p.is_group,"
+    " EXISTS (SELECT FROM messages n WHERE n.tenant_id = c.tenant_id AND n.channel_id = c.channel_id"
+    "  AND n.conversation_id = c.conversation_id AND n.unsettled"
+    "  AND n.conversation_seq > c.conversation_seq),"
+    " c.attempt,"
+    " CASE WHEN c.attempt > 1 THEN (SELECT count(*) FROM send_attempts a WHERE a.tenant_id = c.tenant_id"
+    "  AND a.message_id = c.id AND a.class = 'retry') END,"
+    " CASE WHEN c.attempt > 1 THEN (SELECT count(*) FROM send_attempts a WHERE a.tenant_id = c.tenant_id"
+    "  AND a.message_id = c.id AND a.class = 'rate_limited') END,"
+    " (extract(epoch FROM c.accepted) * 1000)::bigint"
+    " FROM paced p LEFT JOIN claimed c ON c.ord = p.ord"};
+
+const struct pg_stmt sender_sql_release = {
+    "sender_release",
+    "WITH mine AS ("
+    " SELECT m.tenant_id, m.id, m.attempt FROM unnest($1::uuid[], $2::uuid[], $3::uuid[])"
+    "  AS w(tenant_id, channel_id, conversation_id)"
+    " JOIN messages m ON m.tenant_id = w.tenant_id AND m.channel_id = w.channel_id"
+    "  AND m.conversation_id = w.conversation_id AND m.unsettled AND m.status = ANY($5::text[])"
+    " JOIN send_attempts a ON a.tenant_id = m.tenant_id AND a.message_id = m.id AND a.attempt = m.attempt"
+    "  AND a.claim_id = $4::uuid AND a.finished_at IS NULL),"
+    "freed AS ("
+    " UPDATE messages m SET status = 'retry', next_attempt_at = now(), lease_until = NULL, rev = m.rev + 1,"
+    "  updated_at = clock_timestamp()"
+    " FROM mine WHERE m.tenant_id = mine.tenant_id AND m.id = mine.id AND m.status = ANY($5::text[]))"
+    "UPDATE send_attempts a SET finished_at = now(), outcome = 'retry', class = 'unclaimed', retry_at = now()"
+    " FROM mine WHERE a.tenant_id = mine.tenant_id AND a.message_id = mine.id AND a.attempt = mine.attempt"};
+
+const struct pg_stmt sender_sql_answers = {
+    "sender_answers",
+    "UPDATE send_attempts a SET finished_at = clock_timestamp(), outcome = r.outcome, class = r.class,"
+    " http_status = nullif(r.status, 0), external_message_id = r.external_id, conversation = r.conversation,"
+    " error_code = r.code, error_message = r.message,"
+    " retry_at = CASE WHEN r.retry_at_ms > 0 THEN to_timestamp(r.retry_at_ms / 1000.0) END"
+    " FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::int[], $7::text[],"
+    "  $8::text[], $9::text[], $10::text[], $11::bigint[])"
+    " AS r(tenant_id, message_id, attempt, outcome, class, status, external_id, conversation, code, message,"
+    "  retry_at_ms)"
+    " WHERE a.tenant_id = r.tenant_id AND a.message_id = r.message_id AND a.attempt = r.attempt"
+    "  AND a.finished_at IS NULL"};
+
+/* The next slot of these is not before the pause has passed; then they go on as the rate allows, without
+ * a burst. */
+const struct pg_stmt sender_sql_pause = {
+    "sender_pause",
+    "INSERT INTO send_pace AS s (key, tat_us)"
+    " SELECT k.key, max((extract(epoch FROM clock_timestamp()) * 1000000)::bigint + k.us)"
+    " FROM unnest($1::text[], $2::bigint[]) AS k(key, us) GROUP BY k.key ORDER BY k.key"
+    " ON CONFLICT (key) DO UPDATE SET tat_us = greatest(s.tat_us, excluded.tat_us)"};
+
+/* Only of the credentials that were refused: an account that was reconnected meanwhile has others. */
+const struct pg_stmt sender_sql_refused = {
+    "sender_refused",
+    "WITH refused AS (SELECT DISTINCT ON (r.id) r.* FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])"
+    " AS r(id, sha256, code, message) ORDER BY r.id),"
+    "marked AS ("
+    " UPDATE channels_account c SET status = 'auth_required', provider_status = r.code,"
+    "  status_at = clock_timestamp(), status_key = 'sender', credential_status = 'expired',"
+    "  credential_detail = r.message, credential_checked_at = clock_timestamp(), rev = c.rev + 1"
+    " FROM refused r WHERE c.id = r.id AND c.status NOT IN ('auth_required', 'deleted', 'disconnected')"
+    "  AND encode(sha256(coalesce(c.credentials, ''::bytea)), 'hex') = r.sha256"
+    " RETURNING c.tenant_id, c.id)"
+    "INSERT INTO outbox (tenant_id, id, object_kind, object_id)"
+    " SELECT tenant_id, gen_random_uuid(), 'channel', id FROM marked"};
+
+const struct pg_stmt sender_sql_tidy = {
+    "sender_tidy", "DELETE FROM send_pace WHERE tat_us <"
+                   " ((extract(epoch FROM clock_timestamp()) - 86400) * 1000000)::bigint"};

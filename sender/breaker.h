@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A circuit breaker for one host: after many failures in a row nothing is sent there for a while, then
- * one message tries. What waits meanwhile is not claimed, so that no attempt is burnt. Pure; times are
- * clock_us(). */
+/* A circuit breaker for one host: after many failures in a row nothing is sent there for a while,
+ * then one message tries. What waits meanwhile is not claimed, so that no attempt is burnt. Pure;
+ * times are clock_us(). */
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,7 +20,8 @@ struct sender_breaker {
 
 void sender_breaker_init(struct sender_breaker *b, const struct sender_breaker_opts *opts);
 bool sender_breaker_is_open(const struct sender_breaker *b); /* half-open too */
-/* May one more be claimed? True while it is half-open only once, until it is told how that ended. */
+/* May one more be claimed? True while it is half-open only once, until it is told how that ended.
+ */
 bool sender_breaker_may(struct sender_breaker *b, int64_t now_us);
 int64_t sender_breaker_next_us(const struct sender_breaker *b, int64_t now_us);
 /* What was allowed did not come to a call. */

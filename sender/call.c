@@ -11,8 +11,8 @@
 #include "mem.h"
 
 /* Our own columns are bounded by the api to far less. */
-#define ROW_BYTES_MAX   ((size_t)1 << 20)
-#define ARENA_BYTES     ((size_t)96 << 20)
+#define ROW_BYTES_MAX     ((size_t)1 << 20)
+#define ARENA_BYTES       ((size_t)96 << 20)
 #define UNSEALED_LATER_MS 60000
 
 static void read_row(struct sender_call *c, const struct sender_claim *claim)
@@ -84,7 +84,8 @@ void sender_call_free(struct sender_call *c)
     free(c);
 }
 
-/* --- the answer --------------------------------------------------------------------------------- */
+/* --- the answer ---------------------------------------------------------------------------------
+ */
 
 static struct sender_try try_of(const struct sender_call *c)
 {
@@ -148,7 +149,8 @@ static bool may_start(void *ctx)
     return !c->was_late;
 }
 
-/* --- the credentials ---------------------------------------------------------------------------- */
+/* --- the credentials ----------------------------------------------------------------------------
+ */
 
 static bool open_credentials(struct sender_call *c, struct str sealed, struct err *err)
 {
@@ -166,15 +168,17 @@ static bool open_credentials(struct sender_call *c, struct str sealed, struct er
 static void not_opened(struct sender_call *c, const struct err *err)
 {
     log_error("a channel's credentials cannot be opened: is the key ring complete?",
-              kv_str("tenant", c->row.tenant_id), kv_str("key_id", c->key_id), kv_c("why", err->msg));
-    c->answer = (struct sender_answer){.to = STATE_RETRY,
-                                       .class = "internal",
-                                       .retry_at_ms = clock_at_ms() + UNSEALED_LATER_MS,
-                                       .code = STR("internal"),
-                                       .message = STR("The credentials of the channel cannot be opened."),
-                                       .pause_scope = SEND_SCOPE_ACCOUNT,
-                                       .pause_ms = UNSEALED_LATER_MS,
-                                       .host = HOST_NOT_ASKED};
+              kv_str("tenant", c->row.tenant_id), kv_str("key_id", c->key_id),
+              kv_c("why", err->msg));
+    c->answer =
+        (struct sender_answer){.to = STATE_RETRY,
+                               .class = "internal",
+                               .retry_at_ms = clock_at_ms() + UNSEALED_LATER_MS,
+                               .code = STR("internal"),
+                               .message = STR("The credentials of the channel cannot be opened."),
+                               .pause_scope = SEND_SCOPE_ACCOUNT,
+                               .pause_ms = UNSEALED_LATER_MS,
+                               .host = HOST_NOT_ASKED};
     answered(c);
 }
 
@@ -227,8 +231,8 @@ void sender_call_start(struct sender_call *c)
     c->started_us = clock_us();
     if (!prepare(c))
         return;
-    if (!exchange_send(&c->by->exchange, c->conversation->channel->provider, &c->account, &c->message,
-                       (unsigned)c->attempt, may_start, on_done, c, &err))
+    if (!exchange_send(&c->by->exchange, c->conversation->channel->provider, &c->account,
+                       &c->message, (unsigned)c->attempt, may_start, on_done, c, &err))
         unbuilt(c, &err);
 }
 

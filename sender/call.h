@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* One claimed message on its way: copied from its row, opened, sent through its adapter, judged. Loop
- * thread. */
+/* One claimed message on its way: copied from its row, opened, sent through its adapter, judged.
+ * Loop thread. */
 #include "compose.h"
 #include "exchange.h"
 #include "ring.h"
 #include "store.h"
 #include "vault.h"
 
-/* A call is given up before its last request when less than call_timeout and this is left of the claim. */
+/* A call is given up before its last request when less than call_timeout and this is left of the
+ * claim. */
 #define SENDER_CALL_MARGIN_MS 2000
 
 struct sender_call;
@@ -18,7 +19,8 @@ struct sender_caller { /* constant after start */
     struct vault *vault;
     struct sender_retry_opts retry;
     int64_t lease_ms;
-    void (*on_answer)(void *ctx, struct sender_call *call); /* may come from within sender_call_start */
+    void (*on_answer)(void *ctx,
+                      struct sender_call *call); /* may come from within sender_call_start */
     void *ctx;
 };
 
@@ -46,7 +48,8 @@ struct sender_call {
     bool was_late;
 };
 
-/* What was claimed at claimed_ms (monotonic, before the database did it), to be called at slot_us. */
+/* What was claimed at claimed_ms (monotonic, before the database did it), to be called at slot_us.
+ */
 struct sender_call *sender_call_new(const struct sender_caller *by,
                                     struct sender_conversation *conversation,
                                     const struct sender_claim *claim, int64_t claimed_ms,

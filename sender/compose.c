@@ -30,11 +30,11 @@ static bool kind_of(struct str name, enum send_kind *out)
         const char *name;
         enum send_kind kind;
     } kinds[] = {
-        {"text", SEND_TEXT},         {"media", SEND_MEDIA},       {"image", SEND_MEDIA},
-        {"video", SEND_MEDIA},       {"audio", SEND_MEDIA},       {"voice", SEND_MEDIA},
-        {"file", SEND_MEDIA},        {"sticker", SEND_MEDIA},     {"template", SEND_TEMPLATE},
-        {"choices", SEND_CHOICES},   {"location", SEND_LOCATION}, {"reaction", SEND_REACTION},
-        {"read", SEND_READ},         {"typing", SEND_TYPING},
+        {"text", SEND_TEXT},       {"media", SEND_MEDIA},       {"image", SEND_MEDIA},
+        {"video", SEND_MEDIA},     {"audio", SEND_MEDIA},       {"voice", SEND_MEDIA},
+        {"file", SEND_MEDIA},      {"sticker", SEND_MEDIA},     {"template", SEND_TEMPLATE},
+        {"choices", SEND_CHOICES}, {"location", SEND_LOCATION}, {"reaction", SEND_REACTION},
+        {"read", SEND_READ},       {"typing", SEND_TYPING},
     };
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         if (!str_eq_c(name, kinds[i].name))
@@ -49,7 +49,8 @@ static bool kind_of(struct str name, enum send_kind *out)
 static void address(const struct composing *c)
 {
     const struct sender_row *row = c->row;
-    struct str person = text_of(c, c->root, "to_person"), comment = text_of(c, c->root, "to_comment");
+    struct str person = text_of(c, c->root, "to_person"),
+               comment = text_of(c, c->root, "to_comment");
     bool is_placeholder = str_starts(row->conversation, PLACEHOLDER);
     c->out->is_group = row->is_group;
     c->out->to_kind = TO_CONVERSATION;
@@ -59,7 +60,7 @@ static void address(const struct composing *c)
         c->out->to = comment;
     } else if (is_placeholder) {
         c->out->to_kind = TO_PERSON;
-        c->out->to = person.len          ? person
+        c->out->to = person.len            ? person
                      : row->contact_id.len ? row->contact_id
                                            : str_skip(row->conversation, PLACEHOLDER.len);
     }
@@ -118,9 +119,10 @@ static void add_rest(const struct composing *c)
 {
     const struct json *template = json_get(c->root, "template");
     const struct json *location = json_get(c->root, "location");
-    c->out->template = (struct send_template){.name = text_of(c, template, "name"),
-                                              .language = text_of(c, template, "language"),
-                                              .components = raw_of(json_get(template, "components"))};
+    c->out->template =
+        (struct send_template){.name = text_of(c, template, "name"),
+                               .language = text_of(c, template, "language"),
+                               .components = raw_of(json_get(template, "components"))};
     c->out->location = (struct send_location){.latitude = text_of(c, location, "latitude"),
                                               .longitude = text_of(c, location, "longitude"),
                                               .name = text_of(c, location, "name"),

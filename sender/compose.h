@@ -5,8 +5,8 @@
 
 struct sender_row {
     struct str tenant_id, kind, body, reply_to, client_ref;
-    struct str outgoing;     /* JSON: see schemas/sql/0004_outgoing.sql; absent: plain text */
-    struct str media;        /* JSON: id -> {name, mime, size} of the files that it names; absent: none */
+    struct str outgoing; /* JSON: see schemas/sql/0004_outgoing.sql; absent: plain text */
+    struct str media; /* JSON: id -> {name, mime, size} of the files that it names; absent: none */
     struct str conversation; /* the provider's id; "to:<contact>" where there is none yet */
     struct str contact_id;
     bool is_group;

@@ -46,9 +46,9 @@ static void try_again(const struct sender_retry_opts *o, const struct sender_try
 static void wait_for_limit(const struct sender_retry_opts *o, const struct sender_try *t,
                            const struct judgement *j, struct sender_answer *out)
 {
-    int64_t wait_ms = j->wait_ms > 0
-                          ? j->wait_ms
-                          : LIMITED_FIRST_MS + backoff_ms(LIMITED_FIRST_MS, LIMITED_MOST_MS, t->n_limited);
+    int64_t wait_ms = j->wait_ms > 0 ? j->wait_ms
+                                     : LIMITED_FIRST_MS + backoff_ms(LIMITED_FIRST_MS,
+                                                                     LIMITED_MOST_MS, t->n_limited);
     out->to = STATE_RETRY;
     out->retry_at_ms = t->now_at_ms + wait_ms;
     out->pause_scope = j->scope;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What becomes of a message by the provider's judgement: the attempt's answer. Pure but for the random
- * draw of a backoff. */
+/* What becomes of a message by the provider's judgement: the attempt's answer. Pure but for the
+ * random draw of a backoff. */
 #include "outgoing.h"
 #include "state.h"
 
@@ -13,10 +13,10 @@ struct sender_retry_opts {
 
 struct sender_try {
     int64_t now_at_ms, accepted_at_ms; /* accepted_at_ms: when it was to be sent at first */
-    int n_failed;     /* earlier attempts that count as failed */
-    int n_limited;    /* earlier attempts that met a limit */
-    int status;       /* of the last answer; 0: none */
-    bool was_late;    /* given up before the call, because the claim ran out */
+    int n_failed;                      /* earlier attempts that count as failed */
+    int n_limited;                     /* earlier attempts that met a limit */
+    int status;                        /* of the last answer; 0: none */
+    bool was_late;                     /* given up before the call, because the claim ran out */
 };
 
 /* How the host behaved, for its breaker. */
@@ -41,6 +41,7 @@ struct sender_answer {
 /* Texts are borrowed from j. */
 void sender_decide(const struct sender_retry_opts *o, const struct sender_try *t,
                    const struct judgement *j, struct sender_answer *out);
-/* It never came to a request: `err` says why. ERR_INVALID, ERR_ABSENT, ERR_LIMITED: failed for good. */
+/* It never came to a request: `err` says why. ERR_INVALID, ERR_ABSENT, ERR_LIMITED: failed for
+ * good. */
 void sender_decide_unbuilt(const struct sender_retry_opts *o, const struct sender_try *t,
                            const struct err *err, struct sender_answer *out);

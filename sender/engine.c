@@ -11,7 +11,8 @@
 #define SWEEP_US INT64_C(10000000)
 #define TIDY_US  INT64_C(3600000000)
 
-/* --- calls ---------------------------------------------------------------------------------------- */
+/* --- calls
+ * ---------------------------------------------------------------------------------------- */
 
 static void on_answer(void *ctx, struct sender_call *call)
 {
@@ -19,7 +20,8 @@ static void on_answer(void *ctx, struct sender_call *call)
     struct sender_channel *ch = call->conversation->channel;
     const struct sender_answer *a = &call->answer;
     sender_channel_answered(e, ch, a);
-    metric_add(metric_cell(e->opts.metrics, SENDER_METRIC_ANSWERS, ch->provider->name, a->class), 1);
+    metric_add(metric_cell(e->opts.metrics, SENDER_METRIC_ANSWERS, ch->provider->name, a->class),
+               1);
     if (a->is_refused_account)
         metric_add(metric_cell(e->opts.metrics, SENDER_METRIC_REFUSED, ch->provider->name), 1);
     if (call->started_us) {
@@ -71,7 +73,8 @@ static void give_up_waiting(struct sender_engine *e)
         sender_call_give_up(call);
 }
 
-/* --- the turn ------------------------------------------------------------------------------------- */
+/* --- the turn
+ * ------------------------------------------------------------------------------------- */
 
 static void on_time(uv_timer_t *timer)
 {
@@ -171,7 +174,8 @@ void sender_engine_pump(struct sender_engine *e)
     }
 }
 
-void sender_engine_commands(struct sender_engine *e, const struct sender_command *commands, size_t n)
+void sender_engine_commands(struct sender_engine *e, const struct sender_command *commands,
+                            size_t n)
 {
     static const char *const names[] = {
         [WAKED_NEW] = "new", [WAKED_KNOWN] = "known", [WAKED_DROPPED] = "dropped"};
@@ -184,7 +188,8 @@ void sender_engine_commands(struct sender_engine *e, const struct sender_command
     sender_engine_pump(e);
 }
 
-/* --- life ------------------------------------------------------------------------------------------ */
+/* --- life
+ * ------------------------------------------------------------------------------------------ */
 
 struct sender_engine *sender_engine_new(const struct sender_engine_opts *opts)
 {

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The sending side on its loop: commands come in, conversations are claimed in rounds, calls go out,
- * answers are stored and told. One turn (pump) does what can be done now:
+/* The sending side on its loop: commands come in, conversations are claimed in rounds, calls go
+ * out, answers are stored and told. One turn (pump) does what can be done now:
  *
- *   queue -> [load channel] -> [reserve slots] -> claim -> call at its slot -> answer -> store -> results
+ *   queue -> [load channel] -> [reserve slots] -> claim -> call at its slot -> answer -> store ->
+ * results
  *
- * Of each kind of database round one is under way at a time (of claims one for replies and one for bulk), so
- * that whatever comes meanwhile makes the next round: batches grow with the load, and are single without. */
+ * Of each kind of database round one is under way at a time (of claims one for replies and one for
+ * bulk), so that whatever comes meanwhile makes the next round: batches grow with the load, and are
+ * single without. */
 #include <uv.h>
 
 #include "call.h"
@@ -29,7 +31,8 @@ struct sender_engine_opts {
 };
 
 struct sender_engine *sender_engine_new(const struct sender_engine_opts *opts);
-void sender_engine_commands(struct sender_engine *e, const struct sender_command *commands, size_t n);
+void sender_engine_commands(struct sender_engine *e, const struct sender_command *commands,
+                            size_t n);
 /* Claim no more; finish the calls that were begun, give the others back, store all answers. */
 void sender_engine_stop(struct sender_engine *e);
 /* After the pool and fetch are gone, so that no callback comes any more. */

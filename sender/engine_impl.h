@@ -50,8 +50,9 @@ struct sender_engine {
     int64_t app_paused_until_us[16]; /* by provider: apps of ours */
     struct sender_heap wakes;        /* blocked channels */
     struct sender_heap starts;       /* calls before their slot */
-    struct ring begun, announced;    /* calls, in the order of their start; those that clients know of */
-    struct ring answered;            /* calls whose answer is to be stored */
+    struct ring begun,
+        announced;        /* calls, in the order of their start; those that clients know of */
+    struct ring answered; /* calls whose answer is to be stored */
     struct sender_call *storing[SENDER_ANSWER_MAX];
     size_t n_storing, n_unstored, n_store_alone;
     int64_t store_began_us;

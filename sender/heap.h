@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What is to happen when: a binary heap of times. Whoever puts a thing in keeps it alive until it comes
- * out. */
+/* What is to happen when: a binary heap of times. Whoever puts a thing in keeps it alive until it
+ * comes out. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,7 +10,7 @@ struct sender_heap {
     struct heap_item {
         int64_t at_us;
         void *what;
-    } *items;
+    } * items;
     size_t n, cap;
 };
 

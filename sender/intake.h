@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Commands from `outbound`, read in a thread of its own (joining a group and committing block) and handed
- * to the loop. Positions are committed once commands were handed over, not once they were obeyed: the rows
- * are the truth, and one that nobody claims is commanded again by the scheduler. */
+/* Commands from `outbound`, read in a thread of its own (joining a group and committing block) and
+ * handed to the loop. Positions are committed once commands were handed over, not once they were
+ * obeyed: the rows are the truth, and one that nobody claims is commanded again by the scheduler.
+ */
 #include <uv.h>
 
 #include "buf.h"

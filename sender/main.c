@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sender: commands from Kafka, claims in PostgreSQL, calls to the providers, results to Kafka. This
- * file wires, the modules do. */
+/* The sender: commands from Kafka, claims in PostgreSQL, calls to the providers, results to Kafka.
+ * This file wires, the modules do. */
 #include <string.h>
 
 #include "app.h"
@@ -31,7 +31,8 @@ struct sender {
     int status;
 };
 
-/* --- from part to part ---------------------------------------------------------------------------- */
+/* --- from part to part
+ * ---------------------------------------------------------------------------- */
 
 static void not_ready(void *ctx, struct buf *why)
 {
@@ -72,7 +73,8 @@ static void on_empty(void *ctx)
     app_quit(s->app, s->status);
 }
 
-/* --- life ------------------------------------------------------------------------------------------ */
+/* --- life
+ * ------------------------------------------------------------------------------------------ */
 
 static bool start_app(struct sender *s, struct err *err)
 {
@@ -124,11 +126,10 @@ static bool start_clients(struct sender *s, struct err *err)
 static bool start_parts(struct sender *s, struct err *err)
 {
     uv_loop_t *loop = app_loop(s->app);
-    s->results = sender_results_new(&(struct sender_results_opts){.conf = &s->conf,
-                                                                  .instance = s->instance,
-                                                                  .loop = loop,
-                                                                  .metrics = s->metrics},
-                                    err);
+    s->results = sender_results_new(
+        &(struct sender_results_opts){
+            .conf = &s->conf, .instance = s->instance, .loop = loop, .metrics = s->metrics},
+        err);
     if (!s->results)
         return err_wrap(err, "results");
     s->engine = sender_engine_new(&(struct sender_engine_opts){.loop = loop,

@@ -13,6 +13,7 @@ struct sender_map {
 void *sender_map_find(const struct sender_map *m, struct uuid id); /* NULL: none */
 void sender_map_put(struct sender_map *m, void *thing);            /* whose id is not in it */
 void sender_map_remove(struct sender_map *m, struct uuid id);
-/* Visit all: for (size_t i = 0; (thing = sender_map_next(m, &i));). Nothing is put or removed meanwhile. */
+/* Visit all: for (size_t i = 0; (thing = sender_map_next(m, &i));). Nothing is put or removed
+ * meanwhile. */
 void *sender_map_next(const struct sender_map *m, size_t *i);
 void sender_map_done(struct sender_map *m);

@@ -65,8 +65,8 @@ static void drop_first_grant(struct sender_pace *p)
     memmove(p->grants, p->grants + 1, sizeof *p->grants * (size_t)p->n_grants);
 }
 
-/* What could not be used in time goes, so that it is not used all at once. A burst may be late: that
- * is what it is for. */
+/* What could not be used in time goes, so that it is not used all at once. A burst may be late:
+ * that is what it is for. */
 static void forfeit(struct sender_pace *p, int64_t now_us)
 {
     while (p->n_grants) {
@@ -176,8 +176,8 @@ void sender_pace_learn(struct sender_pace *p, enum outcome outcome, enum send_sc
     if (told->used_percent < 0 || !p->slow_from_percent)
         return;
     int over = told->used_percent - p->slow_from_percent;
-    p->careful = over <= 0 ? 1
-                           : 1 + (CAREFUL_MAX - 1) * (double)over / (100 - p->slow_from_percent);
+    p->careful =
+        over <= 0 ? 1 : 1 + (CAREFUL_MAX - 1) * (double)over / (100 - p->slow_from_percent);
     if (p->careful > CAREFUL_MAX)
         p->careful = CAREFUL_MAX;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* How fast one channel may send, in this process. Slots, points in time for one call each, are reserved
- * in the database for all senders together (GCRA: store.h), a few at a time and at most
- * SENDER_PACE_AHEAD_US ahead, and used here, spaced. What the answers teach makes the steps longer. Pure;
- * all times are clock_us(). */
+/* How fast one channel may send, in this process. Slots, points in time for one call each, are
+ * reserved in the database for all senders together (GCRA: store.h), a few at a time and at most
+ * SENDER_PACE_AHEAD_US ahead, and used here, spaced. What the answers teach makes the steps longer.
+ * Pure; all times are clock_us(). */
 #include "outgoing.h"
 #include "provider.h"
 
@@ -15,8 +15,8 @@ struct sender_pace {
     struct send_rate rate; /* step_us 0: nothing to reserve */
     struct send_rate pair, group;
     int slow_from_percent;
-    double slowed;     /* by refusals: steps are so many times as long; 1: as published */
-    double careful;    /* by how much of a limit is used */
+    double slowed;  /* by refusals: steps are so many times as long; 1: as published */
+    double careful; /* by how much of a limit is used */
     int64_t paused_until_us, last_us, ask_at_us;
     bool is_asking;
     struct sender_grant {
@@ -40,8 +40,9 @@ bool sender_pace_take(struct sender_pace *p, int64_t now_us, int64_t ahead_us, i
 void sender_pace_give_back(struct sender_pace *p, int64_t slot_us);
 /* How many slots to reserve now for `waiting` messages; 0: none. */
 int sender_pace_wants(const struct sender_pace *p, int64_t now_us, size_t waiting);
-int64_t sender_pace_step_us(const struct sender_pace *p);  /* as learnt: what is reserved with */
-int64_t sender_pace_burst_us(const struct sender_pace *p); /* how far ahead of the steps one may be */
+int64_t sender_pace_step_us(const struct sender_pace *p); /* as learnt: what is reserved with */
+int64_t
+sender_pace_burst_us(const struct sender_pace *p); /* how far ahead of the steps one may be */
 /* n slots came, the first at first_us. n 0: there is none before first_us. */
 void sender_pace_grant(struct sender_pace *p, int64_t first_us, int n);
 /* When there may be something to take or to ask for again. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What waits to be claimed, in memory: conversations, not messages. A command only wakes the conversation
- * of its message; which message is next is read from the rows when it is claimed. So a command that comes
- * twice is one entry, a long conversation is one entry, and order within it needs no thought here.
+/* What waits to be claimed, in memory: conversations, not messages. A command only wakes the
+ * conversation of its message; which message is next is read from the rows when it is claimed. So a
+ * command that comes twice is one entry, a long conversation is one entry, and order within it
+ * needs no thought here.
  *
- * Fair: tenants in turn, within a tenant its channels in turn, within a channel the conversations in the
- * order in which they came; replies (a class of their own) are taken before bulk. Bounded: what is too much
- * is dropped, its rows are commanded again by the scheduler. Pure. */
+ * Fair: tenants in turn, within a tenant its channels in turn, within a channel the conversations
+ * in the order in which they came; replies (a class of their own) are taken before bulk. Bounded:
+ * what is too much is dropped, its rows are commanded again by the scheduler. Pure. */
 #include "breaker.h"
 #include "heap.h"
 #include "id.h"
@@ -51,7 +52,7 @@ struct sender_conversation {
     struct sender_channel *channel;
     enum conversation_state state;
     enum sender_class class;
-    bool is_woken; /* taken: a command came meanwhile */
+    bool is_woken;    /* taken: a command came meanwhile */
     int64_t since_us; /* it waits */
     struct ring link;
     char trace[TRACEPARENT_TEXT + 1]; /* of the latest command; "": none */
@@ -79,8 +80,8 @@ typedef bool sender_may_take(void *ctx, struct sender_channel *ch, struct sender
 struct sender_conversation *sender_queue_take(struct sender_queue *q, enum sender_class class,
                                               sender_may_take *may, void *ctx);
 void sender_queue_unblock(struct sender_queue *q, struct sender_channel *ch);
-/* What was taken: again to the front; not before at_us; or done, which frees it, unless there is more of
- * it or a command came meanwhile. */
+/* What was taken: again to the front; not before at_us; or done, which frees it, unless there is
+ * more of it or a command came meanwhile. */
 void sender_queue_put_back(struct sender_queue *q, struct sender_conversation *c);
 void sender_queue_put_off(struct sender_queue *q, struct sender_conversation *c, int64_t at_us);
 void sender_queue_done(struct sender_queue *q, struct sender_conversation *c, bool has_more);

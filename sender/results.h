@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What sends came to, to `results`: the router applies and publishes it. Answers are stored before they
- * come here, so a record that is lost is published again from there when its lease ends. Loop thread. */
+/* What sends came to, to `results`: the router applies and publishes it. Answers are stored before
+ * they come here, so a record that is lost is published again from there when its lease ends. Loop
+ * thread. */
 #include <uv.h>
 
 #include "decide.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* Circular lists whose links stand in what is listed. A link that is in no list points to nothing. */
+/* Circular lists whose links stand in what is listed. A link that is in no list points to nothing.
+ */
 #include <stdbool.h>
 #include <stddef.h>
 

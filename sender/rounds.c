@@ -48,7 +48,8 @@ void sender_left(struct sender_engine *e, struct sender_channel *ch)
         sender_queue_unblock(e->queue, ch);
 }
 
-/* --- channels ------------------------------------------------------------------------------------- */
+/* --- channels
+ * ------------------------------------------------------------------------------------- */
 
 static void on_loaded(void *ctx, const struct sender_channel_row *rows, size_t n,
                       const struct err *err)
@@ -89,9 +90,11 @@ static void load(struct sender_engine *e)
     sender_store_load(e->store, ids, l->n_sent, on_loaded, e);
 }
 
-/* --- slots ---------------------------------------------------------------------------------------- */
+/* --- slots
+ * ---------------------------------------------------------------------------------------- */
 
-static void on_reserved(void *ctx, const struct sender_slots *slots, size_t n, const struct err *err)
+static void on_reserved(void *ctx, const struct sender_slots *slots, size_t n,
+                        const struct err *err)
 {
     struct sender_engine *e = ctx;
     struct sender_line *l = &e->asks;
@@ -138,7 +141,8 @@ static void reserve(struct sender_engine *e, int64_t now_us)
     sender_store_reserve(e->store, asks, l->n_sent, on_reserved, e);
 }
 
-/* --- claims --------------------------------------------------------------------------------------- */
+/* --- claims
+ * --------------------------------------------------------------------------------------- */
 
 static void count_claim(struct sender_engine *e, const char *what)
 {
@@ -205,7 +209,8 @@ static void isolate(struct sender_engine *e, struct sender_lane *lane, const str
     lane->n = 0;
 }
 
-static void on_claimed(void *ctx, const struct sender_claim *claims, size_t n, const struct err *err)
+static void on_claimed(void *ctx, const struct sender_claim *claims, size_t n,
+                       const struct err *err)
 {
     struct sender_lane *lane = ctx;
     struct sender_engine *e = lane->engine;
@@ -290,7 +295,8 @@ static void claim(struct sender_engine *e, struct sender_lane *lane, int64_t now
     sender_store_claim(e->store, lane->claim_id, lane->wants, lane->n, on_claimed, lane);
 }
 
-/* --- answers -------------------------------------------------------------------------------------- */
+/* --- answers
+ * -------------------------------------------------------------------------------------- */
 
 static void tell(struct sender_engine *e, const struct sender_call *call)
 {
@@ -361,7 +367,8 @@ static struct sender_told told_of(const struct sender_call *call)
                             .attempt = call->attempt,
                             .status = call->status,
                             .burst_us = sender_pace_burst_us(p),
-                            .pair_burst_us = p->pair.burst > 1 ? (p->pair.burst - 1) * p->pair.step_us : 0,
+                            .pair_burst_us =
+                                p->pair.burst > 1 ? (p->pair.burst - 1) * p->pair.step_us : 0,
                             .credentials_sha256 = call->credentials_sha256,
                             .answer = &call->answer};
     if (call->answer.pause_ms)

@@ -6,8 +6,8 @@
 #include "mem.h"
 
 static const char *const names[SENDER_STATES] = {
-    [STATE_QUEUED] = "queued",       [STATE_RETRY] = "retry", [STATE_SENDING] = "sending",
-    [STATE_UNCERTAIN] = "uncertain", [STATE_SENT] = "sent",   [STATE_DELIVERED] = "delivered",
+    [STATE_QUEUED] = "queued",       [STATE_RETRY] = "retry",   [STATE_SENDING] = "sending",
+    [STATE_UNCERTAIN] = "uncertain", [STATE_SENT] = "sent",     [STATE_DELIVERED] = "delivered",
     [STATE_READ] = "read",           [STATE_FAILED] = "failed", [STATE_CANCELLED] = "cancelled",
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The states of an outgoing message and the moves between them: the one table that every statement of
- * the sender takes its "from" states from.
+/* The states of an outgoing message and the moves between them: the one table that every statement
+ * of the sender takes its "from" states from.
  *
  *   from               to
  *   queued, retry      sending      a sender has claimed it
@@ -31,9 +31,10 @@ enum sender_state {
     SENDER_STATES
 };
 
-const char *sender_state_name(enum sender_state s);              /* as in messages.status */
+const char *sender_state_name(enum sender_state s);               /* as in messages.status */
 bool sender_state_parse(struct str name, enum sender_state *out); /* false: no state of ours */
 bool sender_state_may_move(enum sender_state from, enum sender_state to);
-/* The states from which `to` is reached, as PostgreSQL's text form of an array: "{queued,retry}". */
+/* The states from which `to` is reached, as PostgreSQL's text form of an array: "{queued,retry}".
+ */
 #define SENDER_STATE_ARRAY_MAX 96
 void sender_state_sources(enum sender_state to, char out[SENDER_STATE_ARRAY_MAX]);

@@ -9,7 +9,7 @@
 #include "mem.h"
 #include "store_sql.h"
 
-#define PARAMS_MAX 11
+#define PARAMS_MAX      11
 #define ARRAY_BYTES_MAX ((size_t)16 << 20)
 
 struct sender_store {
@@ -87,8 +87,8 @@ static struct pg_param text_param(const char *text)
     return (struct pg_param){.value = text, .len = (int)strlen(text)};
 }
 
-static void send_stmt(struct sender_store *s, struct pg_tx *tx, const struct pg_stmt *stmt, int n_arrays,
-                 const struct pg_param *more, int n_more)
+static void send_stmt(struct sender_store *s, struct pg_tx *tx, const struct pg_stmt *stmt,
+                      int n_arrays, const struct pg_param *more, int n_more)
 {
     struct pg_param params[PARAMS_MAX + 4];
     for (int i = 0; i < n_arrays; i++)
@@ -108,7 +108,8 @@ static void on_done(void *ctx, struct pg_result *const *results, int n, const st
     asked_free(a);
 }
 
-/* --- channels ----------------------------------------------------------------------------------- */
+/* --- channels -----------------------------------------------------------------------------------
+ */
 
 static int64_t setting_of(const struct pg_result *r, int row, int col)
 {
@@ -164,13 +165,15 @@ void sender_store_load(struct sender_store *s, const struct uuid *channels, size
         uuid_format(channels[i], key);
         pg_array_str(&s->arrays[0], (struct str){key, UUID_TEXT});
     }
-    // The rows of the paces are made here, once, so that reserving only has to lock and change them.
+    // The rows of the paces are made here, once, so that reserving only has to lock and change
+    // them.
     send_stmt(s, tx, &sender_sql_channels, 1, NULL, 0);
     send_stmt(s, tx, &sender_sql_pace_rows, 1, NULL, 0);
     pg_tx_commit(tx, on_channels, a);
 }
 
-/* --- slots -------------------------------------------------------------------------------------- */
+/* --- slots --------------------------------------------------------------------------------------
+ */
 
 static void on_slots(void *ctx, struct pg_result *const *results, int n, const struct err *err,
                      const char *sqlstate, const char *constraint)
@@ -181,8 +184,8 @@ static void on_slots(void *ctx, struct pg_result *const *results, int n, const s
     for (int i = 0; !err && i < pg_rows(results[0]); i++) {
         int64_t ord = pg_i64(results[0], i, 0);
         if (ord >= 1 && (size_t)ord <= a->n)
-            slots[ord - 1] = (struct sender_slots){pg_i64(results[0], i, 1),
-                                                   (int)pg_i64(results[0], i, 2)};
+            slots[ord - 1] =
+                (struct sender_slots){pg_i64(results[0], i, 1), (int)pg_i64(results[0], i, 2)};
     }
     a->on.slots(a->ctx, slots, err ? 0 : a->n, err);
     free(slots);
@@ -209,7 +212,8 @@ void sender_store_reserve(struct sender_store *s, const struct sender_ask *asks,
     pg_tx_commit(tx, on_slots, a);
 }
 
-/* --- claims ------------------------------------------------------------------------------------- */
+/* --- claims -------------------------------------------------------------------------------------
+ */
 
 static const struct sender_channel_row *channel_row(const struct sender_channel_row *rows, size_t n,
                                                     struct uuid id)
@@ -305,8 +309,8 @@ static void put_channels(struct sender_store *s, struct asked *a)
     }
 }
 
-void sender_store_claim(struct sender_store *s, struct uuid claim_id, const struct sender_want *wants,
-                        size_t n, sender_on_claims *cb, void *ctx)
+void sender_store_claim(struct sender_store *s, struct uuid claim_id,
+                        const struct sender_want *wants, size_t n, sender_on_claims *cb, void *ctx)
 {
     struct pg_tx *tx;
     struct asked *a = begin(s, n, ctx, &tx);
@@ -342,7 +346,8 @@ void sender_store_release(struct sender_store *s, struct uuid claim_id,
     pg_tx_commit(tx, on_done, a);
 }
 
-/* --- answers ------------------------------------------------------------------------------------ */
+/* --- answers ------------------------------------------------------------------------------------
+ */
 
 static void put_answer(struct sender_store *s, const struct sender_told *t)
 {
@@ -396,8 +401,9 @@ static void send_refusals(struct sender_store *s, struct pg_tx *tx, const struct
         if (!r->is_refused_account)
             continue;
         put_uuid(&s->arrays[0], told[i].channel_id);
-        pg_array_str(&s->arrays[1], hex_encode(a, (struct str){(const char *)told[i].credentials_sha256,
-                                                               SHA256_BYTES}));
+        pg_array_str(
+            &s->arrays[1],
+            hex_encode(a, (struct str){(const char *)told[i].credentials_sha256, SHA256_BYTES}));
         pg_array_str(&s->arrays[2], r->code);
         pg_array_str(&s->arrays[3], r->message);
     }

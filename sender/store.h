@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* The sender's database: slots, claims, answers. All SQL of the sending side is here (the scheduler has
- * its own). Each call is one transaction of one round; its callback comes later, once. After an error
- * nothing was done, except that of an ERR_BUSY claim nobody knows: sender_store_release takes it back.
- * What is given is copied; what comes is borrowed for the callback. */
+/* The sender's database: slots, claims, answers. All SQL of the sending side is here (the scheduler
+ * has its own). Each call is one transaction of one round; its callback comes later, once. After an
+ * error nothing was done, except that of an ERR_BUSY claim nobody knows: sender_store_release takes
+ * it back. What is given is copied; what comes is borrowed for the callback. */
 #include "decide.h"
 #include "id.h"
 #include "pg_pool.h"
@@ -38,7 +38,7 @@ struct sender_ask {
     int64_t step_us, burst_us;
     int n;
 };
-struct sender_slots { /* for the ask of the same index */
+struct sender_slots {    /* for the ask of the same index */
     int64_t first_in_us; /* from now */
     int n;               /* 0: none before then */
 };
@@ -70,8 +70,9 @@ struct sender_claim { /* of the want of the same index */
 };
 typedef void sender_on_claims(void *ctx, const struct sender_claim *claims, size_t n,
                               const struct err *err);
-void sender_store_claim(struct sender_store *s, struct uuid claim_id, const struct sender_want *wants,
-                        size_t n, sender_on_claims *on_done, void *ctx);
+void sender_store_claim(struct sender_store *s, struct uuid claim_id,
+                        const struct sender_want *wants, size_t n, sender_on_claims *on_done,
+                        void *ctx);
 /* Take back what the claim got, if it got any: nobody calls for it. */
 void sender_store_release(struct sender_store *s, struct uuid claim_id,
                           const struct sender_want *wants, size_t n,
@@ -84,7 +85,7 @@ struct sender_told {
     int64_t attempt;
     int status;
     char app_key[SENDER_APP_KEY_MAX];
-    int64_t burst_us, pair_burst_us; /* for a pause of the account, of the pair */
+    int64_t burst_us, pair_burst_us;   /* for a pause of the account, of the pair */
     const uint8_t *credentials_sha256; /* what was refused */
     const struct sender_answer *answer;
 };

@@ -13,8 +13,8 @@ const struct pg_stmt sender_sql_pace_rows = {
     "sender_pace_rows", "INSERT INTO send_pace (key, tat_us) SELECT k, 0 FROM unnest($1::text[]) k"
                         " ORDER BY k ON CONFLICT (key) DO NOTHING"};
 
-/* GCRA, several slots at once: the rows are locked in one order, so that senders do not deadlock, and the
- * time is taken once they are. What an app's pause forbids is not given. */
+/* GCRA, several slots at once: the rows are locked in one order, so that senders do not deadlock,
+ * and the time is taken once they are. What an app's pause forbids is not given. */
 const struct pg_stmt sender_sql_reserve = {
     "sender_reserve",
     "WITH want AS MATERIALIZED ("
@@ -38,8 +38,8 @@ const struct pg_stmt sender_sql_reserve = {
     " WHERE p.key = c.key AND c.given > 0)"
     "SELECT c.ord, c.from_us - c.burst_us - c.now_us, c.given FROM counted c"};
 
-/* The first message of each conversation that still holds those behind it, if it is one to claim. One whose
- * answer is stored is over, although the router has not written it down yet. */
+/* The first message of each conversation that still holds those behind it, if it is one to claim.
+ * One whose answer is stored is over, although the router has not written it down yet. */
 const struct pg_stmt sender_sql_claim = {
     "sender_claim",
     "WITH clock AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us),"
@@ -139,8 +139,8 @@ const struct pg_stmt sender_sql_answers = {
     " WHERE a.tenant_id = r.tenant_id AND a.message_id = r.message_id AND a.attempt = r.attempt"
     "  AND a.finished_at IS NULL"};
 
-/* The next slot of these is not before the pause has passed; then they go on as the rate allows, without
- * a burst. */
+/* The next slot of these is not before the pause has passed; then they go on as the rate allows,
+ * without a burst. */
 const struct pg_stmt sender_sql_pause = {
     "sender_pause",
     "INSERT INTO send_pace AS s (key, tat_us)"
@@ -148,7 +148,8 @@ const struct pg_stmt sender_sql_pause = {
     " FROM unnest($1::text[], $2::bigint[]) AS k(key, us) GROUP BY k.key ORDER BY k.key"
     " ON CONFLICT (key) DO UPDATE SET tat_us = greatest(s.tat_us, excluded.tat_us)"};
 
-/* Only of the credentials that were refused: an account that was reconnected meanwhile has others. */
+/* Only of the credentials that were refused: an account that was reconnected meanwhile has others.
+ */
 const struct pg_stmt sender_sql_refused = {
     "sender_refused",
     "WITH refused AS (SELECT DISTINCT ON (r.id) r.* FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])"

@@ -82,10 +82,11 @@ static bool add_medium(const struct composing *c, const struct json *v, struct e
     const struct json *file = json_get(c->files, str_c(c->a, id));
     if (!file)
         return err_set(err, ERR_INVALID, "A file of this message is not there any more.");
-    m->file = str_fmt(c->a, "%.*s/%.*s", STR_ARG(c->row->tenant_id), STR_ARG(id));
+    (void)json_i64(json_get(file, "size"), &m->size_bytes);
+    m->file = str_fmt(c->a, "%.*s/%.*s/%lld", STR_ARG(c->row->tenant_id), STR_ARG(id),
+                      (long long)m->size_bytes);
     m->name = m->name.len ? m->name : text_of(c, file, "name");
     m->mime = m->mime.len ? m->mime : text_of(c, file, "mime");
-    (void)json_i64(json_get(file, "size"), &m->size_bytes);
     return true;
 }
 

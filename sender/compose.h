@@ -12,7 +12,7 @@ struct sender_row {
     bool is_group;
 };
 
-/* "<tenant>/<media id>": the name of an uploaded file in send_media.file. */
-/* Lives in a and in the row. ERR_INVALID: for the person who wrote the message. */
+/* An uploaded file is named "<tenant>/<media id>/<bytes>" in send_media.file.
+ * Lives in a and in the row. ERR_INVALID: for the person who wrote the message. */
 bool sender_compose(struct arena *a, const struct sender_row *row, struct send_message *out,
                     struct err *err) NODISCARD;

@@ -6,6 +6,7 @@
 #include "app.h"
 #include "engine.h"
 #include "fetch.h"
+#include "files.h"
 #include "guard.h"
 #include "intake.h"
 #include "log.h"
@@ -24,6 +25,8 @@ struct sender {
     struct vault *vault;
     struct guard *guard;
     struct fetch *fetch;
+    struct storage *storage; /* NULL: there are no uploads */
+    struct exchange_files files;
     struct pg_pool *pool;
     struct sender_results *results;
     struct sender_engine *engine;
@@ -123,6 +126,26 @@ static bool start_clients(struct sender *s, struct err *err)
     return s->pool != NULL;
 }
 
+static bool start_storage(struct sender *s, struct err *err)
+{
+    const struct sender_conf *conf = &s->conf;
+    if (!*conf->media_folder)
+        return true;
+    s->storage = storage_new(&(struct storage_opts){.loop = app_loop(s->app),
+                                                    .folder = conf->media_folder,
+                                                    .s3_url = conf->media_s3_url,
+                                                    .s3_region = conf->media_s3_region,
+                                                    .s3_key_id = conf->media_s3_key_id,
+                                                    .s3_secret = conf->media_s3_secret,
+                                                    .fetch = s->fetch,
+                                                    .timeout_ms = conf->call_timeout},
+                             err);
+    if (!s->storage)
+        return err_wrap(err, "media_folder");
+    s->files = sender_files(s->storage);
+    return true;
+}
+
 static bool start_parts(struct sender *s, struct err *err)
 {
     uv_loop_t *loop = app_loop(s->app);
@@ -132,15 +155,17 @@ static bool start_parts(struct sender *s, struct err *err)
         err);
     if (!s->results)
         return err_wrap(err, "results");
-    s->engine = sender_engine_new(&(struct sender_engine_opts){.loop = loop,
-                                                               .conf = &s->conf,
-                                                               .pool = s->pool,
-                                                               .vault = s->vault,
-                                                               .fetch = s->fetch,
-                                                               .results = s->results,
-                                                               .metrics = s->metrics,
-                                                               .on_empty = on_empty,
-                                                               .ctx = s});
+    s->engine =
+        sender_engine_new(&(struct sender_engine_opts){.loop = loop,
+                                                       .conf = &s->conf,
+                                                       .pool = s->pool,
+                                                       .vault = s->vault,
+                                                       .fetch = s->fetch,
+                                                       .files = s->storage ? &s->files : NULL,
+                                                       .results = s->results,
+                                                       .metrics = s->metrics,
+                                                       .on_empty = on_empty,
+                                                       .ctx = s});
     s->intake = sender_intake_new(&(struct sender_intake_opts){.conf = &s->conf,
                                                                .instance = s->instance,
                                                                .loop = loop,
@@ -162,6 +187,8 @@ static void end_parts(struct sender *s)
     sender_intake_free(s->intake);
     if (s->fetch)
         fetch_free(s->fetch);
+    if (s->storage)
+        storage_free(s->storage);
     if (s->pool)
         pg_pool_free(s->pool);
     sender_engine_free(s->engine);
@@ -183,7 +210,7 @@ static int sender_main(int argc, char **argv)
     if (!conf_load(&sender_conf_table, &s.conf, argc, argv, NULL, &err) ||
         !daemon_start_log("sender", s.conf.log_level, s.conf.log_format, &err) ||
         !sender_conf_check(&s.conf, &err) || !start_app(&s, &err) || !start_clients(&s, &err) ||
-        !start_parts(&s, &err))
+        !start_storage(&s, &err) || !start_parts(&s, &err))
         log_error("sender cannot start", kv_c("why", err.msg));
     else
         status = app_run(s.app);

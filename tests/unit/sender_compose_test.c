@@ -74,7 +74,7 @@ static void files_have_the_name_under_which_they_are_stored(void **state)
     assert_int_equal(m.kind, SEND_MEDIA);
     assert_int_equal(m.n_media, 2);
     assert_true(str_eq_c(m.text, "look"));
-    assert_true(str_eq_c(m.media[0].file, "tenant/m1") && str_eq_c(m.media[0].name, "p.jpg") &&
+    assert_true(str_eq_c(m.media[0].file, "tenant/m1/77") && str_eq_c(m.media[0].name, "p.jpg") &&
                 str_eq_c(m.media[0].mime, "image/jpeg") && m.media[0].size_bytes == 77 &&
                 !m.media[0].url.len);
     assert_true(str_eq_c(m.media[1].url, "https://a/b") && str_eq_c(m.media[1].name, "n") &&

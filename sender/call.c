@@ -156,12 +156,7 @@ static bool open_credentials(struct sender_call *c, struct str sealed, struct er
 {
     struct vault_place place = {.tenant_id = c->row.tenant_id,
                                 .column = "channels_account.credentials"};
-    if (vault_unseal(c->by->vault, c->arena, &place, c->key_id, sealed, &c->secret, err))
-        return true;
-    // The ring may have a new key since it was read.
-    struct err again = {0};
-    return err->kind == ERR_ABSENT && vault_reload(c->by->vault, &again) &&
-           vault_unseal(c->by->vault, c->arena, &place, c->key_id, sealed, &c->secret, err);
+    return vault_unseal(c->by->vault, c->arena, &place, c->key_id, sealed, &c->secret, err);
 }
 
 /* Nobody's fault but the operator's: the message waits, and somebody is told. */

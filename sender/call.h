@@ -16,7 +16,7 @@ struct sender_call;
 
 struct sender_caller { /* constant after start */
     struct exchange_opts exchange;
-    struct vault *vault;
+    const struct vault *vault;
     struct sender_retry_opts retry;
     int64_t lease_ms;
     void (*on_answer)(void *ctx,

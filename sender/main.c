@@ -12,6 +12,7 @@
 #include "log.h"
 #include "mem.h"
 #include "pg_pool.h"
+#include "scheduler.h"
 #include "sender_main.h"
 #include "stats.h"
 
@@ -31,6 +32,9 @@ struct sender {
     struct sender_results *results;
     struct sender_engine *engine;
     struct sender_intake *intake;
+    struct sender_scheduler *scheduler;
+    struct mailbox *mailbox; /* the scheduler has ended */
+    bool is_empty;           /* the engine has */
     int status;
 };
 
@@ -40,7 +44,7 @@ struct sender {
 static void not_ready(void *ctx, struct buf *why)
 {
     struct sender *s = ctx;
-    if (!s->intake) {
+    if (!s->scheduler) {
         buf_put_c(why, "starting\n");
         return;
     }
@@ -48,6 +52,7 @@ static void not_ready(void *ctx, struct buf *why)
         buf_put_c(why, "PostgreSQL: not connected\n");
     sender_intake_not_ready(s->intake, why);
     sender_results_not_ready(s->results, why);
+    sender_scheduler_not_ready(s->scheduler, why);
 }
 
 static void on_commands(void *ctx, const struct sender_command *commands, size_t n)
@@ -60,7 +65,10 @@ static void on_stop(void *ctx)
 {
     struct sender *s = ctx;
     sender_intake_stop(s->intake);
-    sender_engine_stop(s->engine);
+    if (s->scheduler)
+        sender_scheduler_stop(s->scheduler);
+    if (s->engine)
+        sender_engine_stop(s->engine);
 }
 
 static void on_intake_failed(void *ctx)
@@ -70,10 +78,44 @@ static void on_intake_failed(void *ctx)
     on_stop(s);
 }
 
+static void end_if_all_have(struct sender *s)
+{
+    if (s->is_empty && (!s->scheduler || sender_scheduler_has_stopped(s->scheduler)))
+        app_quit(s->app, s->status);
+}
+
 static void on_empty(void *ctx)
 {
     struct sender *s = ctx;
-    app_quit(s->app, s->status);
+    s->is_empty = true;
+    end_if_all_have(s);
+}
+
+static void on_scheduler_stopped(void *ctx) // in its thread
+{
+    struct sender *s = ctx;
+    mailbox_ring(s->mailbox);
+}
+
+static void on_mail(void *ctx)
+{
+    struct sender *s = ctx;
+    if (s->scheduler && sender_scheduler_has_failed(s->scheduler)) {
+        s->status = 1;
+        on_stop(s);
+    }
+    end_if_all_have(s);
+}
+
+/* What is published: a bulk is not handed out faster. In the scheduler's thread. */
+static double rate_of(void *ctx, struct str provider, struct str account_type,
+                      struct str channel_id)
+{
+    const struct sender *s = ctx;
+    const struct provider *p = provider_find(provider);
+    const struct send_limits *l = p && p->limits ? p->limits(account_type) : NULL;
+    (void)channel_id;
+    return l && l->account.step_us ? 1e6 / (double)l->account.step_us : (double)s->conf.bulk_rate;
 }
 
 /* --- life
@@ -176,6 +218,19 @@ static bool start_parts(struct sender *s, struct err *err)
                                   err);
     if (!s->intake)
         return err_wrap(err, "outbound");
+    s->mailbox = mailbox_new(loop, on_mail, s);
+    s->scheduler =
+        sender_scheduler_new(&(struct sender_scheduler_opts){.conf = &s->conf,
+                                                             .instance = s->instance,
+                                                             .metrics = s->metrics,
+                                                             .vault = s->vault,
+                                                             .guard = s->guard,
+                                                             .rate = rate_of,
+                                                             .on_stopped = on_scheduler_stopped,
+                                                             .ctx = s},
+                             err);
+    if (!s->scheduler)
+        return err_wrap(err, "scheduler");
     log_info("sender runs", kv_c("instance", s->instance),
              kv_int("admin_port", app_admin_port(s->app)));
     return true;
@@ -185,6 +240,10 @@ static bool start_parts(struct sender *s, struct err *err)
 static void end_parts(struct sender *s)
 {
     sender_intake_free(s->intake);
+    if (s->scheduler)
+        sender_scheduler_free(s->scheduler);
+    if (s->mailbox)
+        mailbox_free(s->mailbox);
     if (s->fetch)
         fetch_free(s->fetch);
     if (s->storage)

@@ -13,8 +13,8 @@
 #include "settings.h"
 #include "simulator_main.h"
 
-const struct daemon *const program_daemons[] = {&ingest_daemon, &router_daemon, &sender_daemon,
-                                                &notifier_daemon, &api_daemon, NULL};
+const struct daemon *const program_daemons[] = {&ingest_daemon,   &router_daemon, &sender_daemon,
+                                                &notifier_daemon, &api_daemon,    NULL};
 
 #define WORD_MAX 32
 

@@ -6,9 +6,10 @@
 : "${POSTRIDER_PORT_POSTGRES:=5433}" "${POSTRIDER_PORT_INGEST:=8080}" "${POSTRIDER_PORT_STREAM:=8081}"
 : "${POSTRIDER_PORT_INGEST_ADMIN:=9101}" "${POSTRIDER_PORT_ROUTER_ADMIN:=9102}"
 : "${POSTRIDER_PORT_NOTIFIER_ADMIN:=9104}" "${POSTRIDER_PORT_API:=8082}" "${POSTRIDER_PORT_API_ADMIN:=9105}" "${POSTRIDER_PORT_SIMULATOR:=8090}"
+: "${POSTRIDER_PORT_SENDER_ADMIN:=9103}"
 
 # In the order of starting; stopped the other way round.
-PARTS=(kafka postgres ingest router notifier api providers simulator)
+PARTS=(kafka postgres ingest router sender notifier api providers simulator)
 SECRETS=(webhook_master_key jwt_secret meta_app_secret meta_verify_token x_consumer_secret)
 POSTRIDER=$ROOT/build/release/postrider
 DEMO_UNIPILE=demo-whatsapp
@@ -26,6 +27,8 @@ stack_make_secrets() {
             [ -s "$STATE/secrets/$name" ] && continue
             head -c 64 /dev/urandom | base64 | tr -d '+/=\n' | cut -c1-40 | tr -d '\n' >"$STATE/secrets/$name"
         done
+        [ -s "$STATE/secrets/key_ring" ] ||
+            printf 'active k1\nkey k1 %s\n' "$(head -c 32 /dev/urandom | base64)" >"$STATE/secrets/key_ring"
     )
 }
 
@@ -36,7 +39,12 @@ stack_settings() {
     export POSTRIDER_KAFKA_BROKERS=127.0.0.1:$POSTRIDER_PORT_KAFKA
     POSTRIDER_ROUTER_DATABASE_URL=$(stack_url postrider_router)
     POSTRIDER_API_DATABASE_URL=$(stack_url postrider_api)
-    export POSTRIDER_ROUTER_DATABASE_URL POSTRIDER_API_DATABASE_URL
+    POSTRIDER_SENDER_DATABASE_URL=$(stack_url postrider_sender)
+    export POSTRIDER_ROUTER_DATABASE_URL POSTRIDER_API_DATABASE_URL POSTRIDER_SENDER_DATABASE_URL
+    export POSTRIDER_SENDER_ADMIN_PORT=$POSTRIDER_PORT_SENDER_ADMIN
+    export POSTRIDER_KEY_RING=$STATE/secrets/key_ring
+    export POSTRIDER_ALLOWED_HOSTS=127.0.0.1:$POSTRIDER_PORT_SIMULATOR
+    export POSTRIDER_MEDIA_FOLDER=$STATE/media
     export POSTRIDER_INGEST_LISTEN_PORT=$POSTRIDER_PORT_INGEST
     export POSTRIDER_NOTIFIER_LISTEN_PORT=$POSTRIDER_PORT_STREAM
     export POSTRIDER_INGEST_ADMIN_PORT=$POSTRIDER_PORT_INGEST_ADMIN
@@ -75,6 +83,7 @@ stack_check_ports() {
     port_check POSTRIDER_PORT_SIMULATOR "the simulated providers"
     port_check POSTRIDER_PORT_INGEST_ADMIN "ingest's admin port"
     port_check POSTRIDER_PORT_ROUTER_ADMIN "the router's admin port"
+    port_check POSTRIDER_PORT_SENDER_ADMIN "the sender's admin port"
     port_check POSTRIDER_PORT_NOTIFIER_ADMIN "the notifier's admin port"
     port_check POSTRIDER_PORT_API "the api"
     port_check POSTRIDER_PORT_API_ADMIN "the api's admin port"
@@ -178,6 +187,7 @@ stack_up() {
     run_logged "$STATE/topics.log" stack_verb topics
     stack_start_daemon ingest "$POSTRIDER_PORT_INGEST_ADMIN" "at http://127.0.0.1:$POSTRIDER_PORT_INGEST"
     stack_start_daemon router "$POSTRIDER_PORT_ROUTER_ADMIN" ""
+    stack_start_daemon sender "$POSTRIDER_PORT_SENDER_ADMIN" ""
     stack_start_daemon notifier "$POSTRIDER_PORT_NOTIFIER_ADMIN" "at ws://127.0.0.1:$POSTRIDER_PORT_STREAM/v1/stream"
     stack_start_daemon api "$POSTRIDER_PORT_API_ADMIN" "at http://127.0.0.1:$POSTRIDER_PORT_API/api"
     stack_demo_tenant

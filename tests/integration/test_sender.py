@@ -26,7 +26,7 @@ def test_a_message_goes_out_once_and_is_sent(sending):
     row = c.wait_status(m, "sent")
     (sent,) = sending.simulator.wait_sends(1)
     assert sent["text"] == "hello" and sent["to"] == "501"
-    assert row["external_message_id"] == sent["ids"][0] and row["attempt"] == 1
+    assert row["external_message_id"] == sent["external_id"] and row["attempt"] == 1
     assert c.attempts(m) == [(1, "sent", "sent")]
 
 

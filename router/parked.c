@@ -19,7 +19,8 @@ static struct str text_of(const struct batch *b, struct str raw, size_t max)
     return str_utf8(b->arena, (struct str){raw.ptr, raw.len < max ? raw.len : max});
 }
 
-/* The record's own headers, as far as we set such: what a replay needs to look the same. */
+/* The record's own headers, as far as we set such, and what else its webhook said beside the body: what a
+ * replay needs to look the same. */
 static struct str headers_of(const struct batch *b, const struct item *it)
 {
     static const char *const names[] = {"traceparent", "postrider-provider", "postrider-schema"};
@@ -32,6 +33,10 @@ static struct str headers_of(const struct batch *b, const struct item *it)
         if (value.ptr)
             json_put_str(&o, names[i], text_of(b, value, HEADER_MAX));
     }
+    if (it->event.account_type.ptr)
+        json_put_str(&o, "account_type", text_of(b, it->event.account_type, HEADER_MAX));
+    if (it->event.conversation.ptr && it->event.conversation.len <= ID_MAX)
+        json_put_str(&o, "conversation", text_of(b, it->event.conversation, ID_MAX));
     json_close(&o, '}');
     struct str json = str_dup(b->arena, buf_str(&text));
     buf_done(&text);

@@ -19,8 +19,8 @@ static struct str text_of(const struct batch *b, struct str raw, size_t max)
     return str_utf8(b->arena, (struct str){raw.ptr, raw.len < max ? raw.len : max});
 }
 
-/* The record's own headers, as far as we set such, and what else its webhook said beside the body: what a
- * replay needs to look the same. */
+/* The record's own headers, as far as we set such, and what else its webhook said beside the body:
+ * what a replay needs to look the same. */
 static struct str headers_of(const struct batch *b, const struct item *it)
 {
     static const char *const names[] = {"traceparent", "postrider-provider", "postrider-schema"};

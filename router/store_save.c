@@ -31,7 +31,7 @@ static bool save_removed(struct store *s, struct batch *b, struct err *err)
 /* Conversations that turned out to be others: their messages move, then they go. */
 static bool save_merged(struct store *s, struct batch *b, struct err *err)
 {
-    static const int statements[] = {MOVE_MESSAGES, MOVE_LINES, DROP_CONVERSATIONS};
+    static const int statements[] = {MOVE_MESSAGES, MOVE_LINES, MOVE_NOTES, DROP_CONVERSATIONS};
     for (size_t k = 0; k < ARRAY_LEN(statements); k++) {
         int n = 0;
         router_store_columns(s, 3);

@@ -45,6 +45,10 @@ const struct pg_stmt router_save_sql[] = {
                     "FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) u(tenant, source, target) "
                     "JOIN conversations s ON s.tenant_id = u.tenant AND s.id = u.source "
                     "WHERE t.tenant_id = u.tenant AND t.id = u.target"},
+    [MOVE_NOTES] = {"move_notes",
+                    "UPDATE notes n SET conversation_id = u.target "
+                    "FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) u(tenant, source, target) "
+                    "WHERE n.tenant_id = u.tenant AND n.conversation_id = u.source"},
     [DROP_CONVERSATIONS] =
         {"drop_conversations",
          "DELETE FROM conversations c USING unnest($1::uuid[], $2::uuid[], $3::uuid[]) u(tenant, source, target) "

@@ -7,7 +7,7 @@
 
 #define COLUMNS_MAX    34
 #define COLUMN_BYTES   (64u << 20)
-#define STATEMENTS_MAX 24
+#define STATEMENTS_MAX 28
 
 struct store {
     int64_t replan_ms, replan_pause_ms;

@@ -134,7 +134,7 @@ void api_secret_wipe(struct str secret)
 {
     // Ours to write: the call's arena, or the body that it holds.
     if (secret.len)
-        crypto_wipe((void *)(uintptr_t)secret.ptr, secret.len);
+        crypto_wipe((void *)secret.ptr, secret.len);
 }
 
 /* --- addresses -------------------------------------------------------------------------------- */

@@ -78,7 +78,7 @@ static bool open_access(struct arena *a, struct vault *v, const char *place,
     t->account.login = str_dup(a, t->account.login);
     t->account.parent_id = str_dup(a, t->account.parent_id);
     t->account.api_version = str_dup(a, t->account.api_version);
-    crypto_wipe((void *)(uintptr_t)text.ptr, text.len);
+    crypto_wipe((void *)text.ptr, text.len);
     return ok;
 }
 
@@ -184,7 +184,7 @@ void webhook_targets_wipe(struct webhook_targets *t)
         struct str secrets[] = {t->items[i].account.token, t->items[i].app.token};
         for (size_t k = 0; k < ARRAY_LEN(secrets); k++) {
             if (secrets[k].len)
-                crypto_wipe((void *)(uintptr_t)secrets[k].ptr, secrets[k].len);
+                crypto_wipe((void *)secrets[k].ptr, secrets[k].len);
         }
     }
 }

@@ -46,6 +46,12 @@ stack_settings() {
     export POSTRIDER_ALLOWED_HOSTS=127.0.0.1:$POSTRIDER_PORT_SIMULATOR
     export POSTRIDER_MEDIA_FOLDER=$STATE/media
     export POSTRIDER_INGEST_LISTEN_PORT=$POSTRIDER_PORT_INGEST
+    local providers=127.0.0.1:$POSTRIDER_PORT_SIMULATOR urls='' provider
+    for provider in instagram messenger whatsapp telegram x; do
+        urls+=${urls:+,}$provider=http://$providers/$provider
+    done
+    export POSTRIDER_API_ALLOWED_HOSTS=$providers POSTRIDER_API_PROVIDER_URLS=$urls
+    export POSTRIDER_API_INGEST_URL=http://127.0.0.1:$POSTRIDER_PORT_INGEST
     export POSTRIDER_NOTIFIER_LISTEN_PORT=$POSTRIDER_PORT_STREAM
     export POSTRIDER_INGEST_ADMIN_PORT=$POSTRIDER_PORT_INGEST_ADMIN
     export POSTRIDER_ROUTER_ADMIN_PORT=$POSTRIDER_PORT_ROUTER_ADMIN

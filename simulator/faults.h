@@ -29,9 +29,9 @@ const char *sim_fault_name(enum sim_fault f); /* "rate_limit", "error", ... */
 
 struct sim_rule {
     enum sim_fault fault;
+    bool all; /* strikes every request, not only sends */
     /* Only for these; absent: any. Live in the rules' arena. */
     struct str provider, account, to, path, moved_to;
-    bool all;         /* strikes every request, not only sends */
     int64_t skip;     /* so many that fit go unharmed first */
     int64_t count;    /* then the next so many; -1: all */
     int64_t permille; /* of those, with this probability; 1000: each */

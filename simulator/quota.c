@@ -67,6 +67,7 @@ void sim_quotas_unlimit(struct sim_quotas *q)
 
 /* Parts with a byte between them that no id has. Ids are bounded by the requests that name them;
  * what is longer than the room shares a name with what begins alike. */
+// NOLINTNEXTLINE(readability-non-const-parameter): written through the buf
 static struct str name_of(char room[NAME_MAX_BYTES], struct str a, struct str b, struct str c)
 {
     struct buf out = {.ptr = room, .cap = NAME_MAX_BYTES, .max = NAME_MAX_BYTES};

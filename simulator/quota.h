@@ -38,7 +38,7 @@ struct sim_quota sim_quotas_take(struct sim_quotas *q, struct str provider, stru
                                  struct str to, int64_t now_ms);
 /* A refusal named a wait, by a fault. */
 void sim_quotas_told_to_wait(struct sim_quotas *q, struct str provider, struct str account,
-                             int64_t until_ms);
+                             int64_t until);
 /* A send was accepted. */
 void sim_quotas_count(struct sim_quotas *q, struct str provider, struct str account,
                       int64_t now_ms);

@@ -16,7 +16,7 @@ struct sim_sent {
 };
 
 /* Copies the texts of a send and its account into one block, which is returned owned. */
-char *sim_send_keep(struct str *account, struct sim_send *send);
+char *sim_send_keep(struct str *account, struct sim_send *m);
 
 struct sim_sends;
 /* `file` NULL: none; borrowed. Returns owned. */

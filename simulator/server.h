@@ -53,5 +53,13 @@ void sim_server_limit(struct sim_server *s);
 /* The account, met if it is new. NULL: there are too many. */
 struct sim_known *sim_account(struct sim_call *c, struct str id);
 
+/* calls.c: a call as the faults see it; those that any call may meet (false: has failed, or hung
+ * up). */
+struct sim_target sim_target_of(const struct sim_call *c, struct str to);
+bool sim_call_faults(struct sim_call *c, const struct sim_target *t);
+/* The client of an answer that waits has gone; and no answer is waited for any more. */
+void sim_later_forget(struct http_request *r);
+void sim_later_close(struct sim_server *s);
+
 /* control.c */
 void sim_control(struct sim_server *s, struct http_request *r);

@@ -60,7 +60,7 @@ static void *row_add(struct sim_table *t, struct str name, uint64_t hash)
 {
     if (t->n == t->max)
         return NULL;
-    if (t->n == t->rows_cap) {
+    if (!t->slots || t->n == t->rows_cap) {
         t->rows_cap = t->rows_cap ? 2 * t->rows_cap : 64;
         t->rows = xrealloc(t->rows, t->rows_cap * sizeof *t->rows);
         t->mask = 2 * t->rows_cap - 1;
@@ -82,7 +82,9 @@ static void *row_add(struct sim_table *t, struct str name, uint64_t hash)
 void *sim_table_get(struct sim_table *t, struct str name, bool make)
 {
     uint64_t hash = str_hash(name);
-    for (size_t at = hash & t->mask; t->slots && t->slots[at]; at = (at + 1) & t->mask) {
+    if (!t->slots)
+        return make ? row_add(t, name, hash) : NULL;
+    for (size_t at = hash & t->mask; t->slots[at]; at = (at + 1) & t->mask) {
         struct row *r = &t->rows[t->slots[at] - 1];
         if (r->hash == hash && str_eq(r->name, name))
             return r->value;

@@ -385,20 +385,6 @@ static void send_action(struct sim_tg *t)
     sim_tg_error(t->c, 400, "Bad Request: wrong parameter action in request");
 }
 
-/* What a bot may react with: the list of ReactionTypeEmoji, without the variation selectors. */
-static const char reactions[] =
-    " 👍 👎 ❤ 🔥 🥰 👏 😁 🤔 🤯 😱 🤬 😢 🎉 🤩 🤮 💩 🙏 👌 🕊 🤡 🥱 🥴 😍 🐳 ❤‍🔥 🌚 🌭 💯 🤣 ⚡ 🍌 🏆 💔 🤨 😐 🍓 🍾 "
-    "💋 🖕 😈 😴 😭 🤓 👻 👨‍💻 👀 🎃 🙈 😇 😨 🤝 ✍ 🤗 🫡 🎅 🎄 ☃ 💅 🤪 🗿 🆒 💘 🙉 🦄 😘 💊 🙊 😎 👾 🤷‍♂ 🤷 🤷‍♀ 😡 ";
-
-static bool is_reaction(struct arena *a, struct str emoji)
-{
-    struct str selector = STR("\xEF\xB8\x8F");
-    if (str_ends(emoji, selector))
-        emoji.len -= selector.len;
-    struct str wanted = str_fmt(a, " %.*s ", STR_ARG(emoji));
-    return emoji.len && memmem(reactions, sizeof reactions - 1, wanted.ptr, wanted.len);
-}
-
 static bool message_valid(struct sim_tg *t, struct str *target)
 {
     int64_t id;
@@ -422,7 +408,8 @@ static void set_reaction(struct sim_tg *t)
     }
     for (const struct json *v = json_first(list); v; v = json_next(list, v)) {
         emoji = json_text(c->a, json_get(v, "emoji"));
-        if (str_eq_c(json_text(c->a, json_get(v, "type")), "emoji") && is_reaction(c->a, emoji))
+        if (str_eq_c(json_text(c->a, json_get(v, "type")), "emoji") &&
+            sim_tg_is_reaction(c->a, emoji))
             continue;
         sim_tg_error(c, 400, "Bad Request: REACTION_INVALID");
         return;

@@ -47,4 +47,6 @@ void sim_tg_set_webhook(struct sim_tg *t);
 void sim_tg_delete_webhook(struct sim_tg *t);
 void sim_tg_webhook_info(struct sim_tg *t);
 void sim_tg_get_file(struct sim_tg *t);
+/* An emoji that a bot may react with. */
+bool sim_tg_is_reaction(struct arena *a, struct str emoji);
 void sim_tg_put_bot(struct json_out *o, struct sim_call *c);

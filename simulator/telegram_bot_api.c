@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Telegram's Bot API: the bot itself, and its webhook. */
+#include <string.h>
+
 #include "telegram_api.h"
 
 #define SECRET_MAX 256
@@ -113,4 +115,18 @@ void sim_tg_get_file(struct sim_tg *t)
                              "{\"file_id\":\"%.*s\",\"file_unique_id\":\"%.*s\",\"file_path\":"
                              "\"file_%.*s\"}",
                              STR_ARG(id), STR_ARG(id), STR_ARG(id)));
+}
+
+/* What a bot may react with: the list of ReactionTypeEmoji, without the variation selectors. */
+static const char reactions[] =
+    " 👍 👎 ❤ 🔥 🥰 👏 😁 🤔 🤯 😱 🤬 😢 🎉 🤩 🤮 💩 🙏 👌 🕊 🤡 🥱 🥴 😍 🐳 ❤‍🔥 🌚 🌭 💯 🤣 ⚡ 🍌 🏆 💔 🤨 😐 🍓 🍾 "
+    "💋 🖕 😈 😴 😭 🤓 👻 👨‍💻 👀 🎃 🙈 😇 😨 🤝 ✍ 🤗 🫡 🎅 🎄 ☃ 💅 🤪 🗿 🆒 💘 🙉 🦄 😘 💊 🙊 😎 👾 🤷‍♂ 🤷 🤷‍♀ 😡 ";
+
+bool sim_tg_is_reaction(struct arena *a, struct str emoji)
+{
+    struct str selector = STR("\xEF\xB8\x8F");
+    if (str_ends(emoji, selector))
+        emoji.len -= selector.len;
+    struct str wanted = str_fmt(a, " %.*s ", STR_ARG(emoji));
+    return emoji.len && memmem(reactions, sizeof reactions - 1, wanted.ptr, wanted.len);
 }

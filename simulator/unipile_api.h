@@ -17,7 +17,7 @@ struct str sim_unipile_type(const struct sim_known *k);
 /* Id of the chat with a person, and of what stands behind an id at the network. */
 struct str sim_unipile_chat(struct arena *a, struct str account, struct str person);
 void sim_unipile_put_network_id(struct buf *out, struct str type, struct str id);
-void sim_unipile_report(struct buf *out, const struct sim_report *reports, size_t n);
+void sim_unipile_report(struct buf *out, const struct sim_report *r, size_t n);
 
 /* unipile_rest.c: accounts, chats, webhooks */
 void sim_unipile_accounts(struct sim_call *c);

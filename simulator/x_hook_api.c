@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* X's API, version 2: webhooks. Before an address is taken it is asked to prove that it knows the
  * consumer secret (CRC), at the ingest of the settings whatever its host. */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "clock.h"
@@ -162,8 +163,7 @@ void sim_x_hook_create(struct sim_call *c)
     }
     if (!url_valid(c, url))
         return;
-    struct str id =
-        str_fmt(c->a, "%llu", (unsigned long long)(1900000000000000000u + sim_unique(c)));
+    struct str id = str_fmt(c->a, "%" PRIu64, UINT64_C(1900000000000000000) + sim_unique(c));
     struct sim_hook *k = sim_hooks_put(
         c->server->hooks,
         &(struct sim_hook){.provider = STR("x"), .id = id, .url = url, .at_ms = c->at_ms});

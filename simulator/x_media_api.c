@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* X's API, version 2: files that are uploaded before the message, in one request or in pieces. A
  * video is worked on for two questions about it. */
+#include <inttypes.h>
+
 #include "x_api.h"
 
 #define MB            ((int64_t)1 << 20)
@@ -58,7 +60,7 @@ static void answer(struct sim_call *c, struct str id, const struct sim_upload *u
 
 static struct sim_upload *make(struct sim_call *c, struct str *id)
 {
-    *id = str_fmt(c->a, "%llu", (unsigned long long)(1800000000000000000u + sim_unique(c)));
+    *id = str_fmt(c->a, "%" PRIu64, UINT64_C(1800000000000000000) + sim_unique(c));
     struct sim_upload *u = sim_upload(c, *id, true);
     if (u)
         u->at_ms = c->at_ms;
@@ -149,8 +151,7 @@ void sim_x_upload_piece(struct sim_call *c)
         u->pieces++;
         u->bytes += (int64_t)media->value.len;
     }
-    sim_x_data(c, 200,
-               str_fmt(c->a, "{\"expires_at\":%lld}", (long long)(c->at_ms / 1000 + EXPIRES_S)));
+    sim_x_data(c, 200, str_fmt(c->a, "{\"expires_at\":%" PRId64 "}", c->at_ms / 1000 + EXPIRES_S));
 }
 
 void sim_x_upload_end(struct sim_call *c)

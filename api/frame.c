@@ -47,7 +47,13 @@ int api_calls_under_way(const struct calls *s)
 
 static void call_free(struct call *c)
 {
-    arena_free(c->arena);
+    if (c->op && c->op->is_secret) {
+        arena_free_wiped(c->arena);
+        if (c->buf.cap)
+            crypto_wipe(c->buf.ptr, c->buf.cap);
+    } else {
+        arena_free(c->arena);
+    }
     buf_done(&c->buf);
     free(c);
 }
@@ -57,7 +63,7 @@ static void reap(struct calls *s)
     while (s->done) {
         struct call *c = s->done;
         s->done = c->next;
-        if (s->n_idle >= KEPT_CALLS) {
+        if (s->n_idle >= KEPT_CALLS || (c->op && c->op->is_secret)) {
             call_free(c);
             continue;
         }
@@ -122,8 +128,11 @@ void api_call_done(struct call *c)
     metric_observe_us(s->duration, clock_us() - c->since_us);
     metric_add(s->under_way, -1);
     s->n_under_way--;
-    if (c->http)
+    if (c->http) {
         *http_user(c->http) = NULL;
+        if (c->op && c->op->is_secret)
+            http_wipe_body(c->http);
+    }
     c->http = NULL;
     c->ended = true;
     *(c->live_prev ? &c->live_prev->live_next : &s->live) = c->live_next;
@@ -137,6 +146,8 @@ void api_calls_on_done(void *ctx, struct http_request *r)
 {
     (void)ctx;
     struct call *c = *http_user(r);
+    if (c && c->op && c->op->is_secret)
+        http_wipe_body(r);
     if (c)
         c->http = NULL; // it goes on without its client
 }

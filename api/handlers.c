@@ -9,4 +9,10 @@ const struct api_handler *const api_handler_tables[] = {
     api_credentials_handlers,     api_channel_handlers,
     api_channel_connect_handlers, api_instagram_handlers,
     api_webhook_health_handlers,  NULL,
+    api_description_handlers,   //
+    api_identity_handlers,      //
+    api_users_handlers,         //
+    api_conversations_handlers, //
+    api_notes_handlers,         //
+    NULL,
 };

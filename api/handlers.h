@@ -3,6 +3,7 @@
 /* The tables of handlers, one for each area of schemas/openapi.yaml, in the file of that area. */
 #include "call.h"
 
+extern const struct api_handler api_description_handlers[];
 extern const struct api_handler api_identity_handlers[];
 extern const struct api_handler api_conversations_handlers[];
 extern const struct api_handler api_notes_handlers[];

@@ -232,6 +232,7 @@ static bool read_operation(struct api_spec *s, const struct json *item, const st
     op->path = path;
     op->id = str_c(s->a, json_text(s->a, json_get(node, "operationId")));
     op->is_idempotent = json_truthy(json_get(node, "x-idempotent"));
+    op->is_secret = json_truthy(json_get(node, "x-secret"));
     op->has_raw_body = json_truthy(json_get(node, "x-raw-body"));
     struct api_param *params = ARENA_ARRAY(s->a, struct api_param, PARAMS_MAX);
     op->params = params;

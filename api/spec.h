@@ -27,6 +27,7 @@ struct api_operation {
     unsigned roles; /* bits of enum api_role; 0: no token is wanted */
     int cost;       /* x-rate */
     bool is_idempotent, has_raw_body;
+    bool is_secret; /* x-secret: what came and went is wiped from memory */
     const struct api_param *params;
     int n_params;
     const struct api_schema *body; /* NULL: takes none that is JSON */

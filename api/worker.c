@@ -20,6 +20,7 @@
 #include "password.h"
 #include "pg_pool.h"
 #include "stats.h"
+#include "sweep.h"
 
 #define TICK_MS     100
 #define HEADER_POOL 16384 /* tokens of another issuer are long */
@@ -38,6 +39,7 @@ struct api_worker {
     struct http_server *http;
     struct api api; /* what handlers see */
     struct calls *calls;
+    struct api_sweep sweep;
     struct metric_cell *undelivered, *database;
     pthread_t thread;
     bool has_thread, has_loop, draining;
@@ -74,6 +76,8 @@ static void on_tick(uv_timer_t *tick)
     struct api_worker *w = tick->data;
     (void)producer_poll(w->api.producer, 0);
     note_database(w);
+    if (w->opts.index == 0)
+        api_sweep_tick(&w->sweep, w->api.pool, clock_ms());
     if (w->draining)
         drain(w);
 }

@@ -139,6 +139,13 @@ struct str http_body(const struct http_request *r)
     return (struct str){r->body_len ? r->body : "", r->body_len};
 }
 
+void http_wipe_body(struct http_request *r)
+{
+    if (r->body_cap)
+        explicit_bzero(r->body, r->body_cap);
+    r->body_len = 0;
+}
+
 struct str http_header(const struct http_request *r, const char *name)
 {
     return str_of(MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, name));

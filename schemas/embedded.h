@@ -10,5 +10,6 @@ struct embedded {
 };
 extern const struct embedded avro_schemas[];
 extern const struct embedded sql_migrations[];
-extern const struct embedded openapi_files[]; /* openapi.json alone */
+extern const struct embedded openapi_files[];      /* openapi.json alone */
+extern const struct embedded api_docs_files[];     /* docs.html alone */
 extern const struct embedded api_password_files[]; /* passwords.txt alone */

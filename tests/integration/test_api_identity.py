@@ -7,6 +7,7 @@ import uuid
 import pytest
 
 from support.api import Api
+from support.wait import wait_until
 
 PASSWORD = "orchard-tumbler-93"
 
@@ -106,6 +107,27 @@ def test_who_calls_too_often_is_told_when_to_come_back(stack):
     late = [a for a in answers if a.status_code == 429]
     assert late and int(late[0].headers["Retry-After"]) >= 1
     assert late[0].headers["RateLimit-Remaining"] == "0" and late[0].json()["code"] == "limited"
+
+
+def test_the_description_and_a_page_that_shows_it_are_served(api):
+    description = api.ok("GET", "/api/openapi.json")
+    assert description["openapi"].startswith("3.1") and "/api/me" in description["paths"]
+    page = api.get("/api/docs")
+    assert page.status_code == 200 and page.headers["Content-Type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert "http://" not in page.text and "https://" not in page.text
+
+
+def test_what_had_its_time_is_swept(stack):
+    tenant = stack.tenant()
+    stack.query(
+        "WITH i AS (INSERT INTO idempotency_keys (tenant_id, user_id, key, operation, fingerprint, created_at) "
+        "SELECT %s, %s, decode(md5(n::text), 'hex'), 'x', '', now() - interval '25 hours' FROM generate_series(1, 1500) n "
+        "RETURNING 1) SELECT count(*) FROM i",
+        tenant.id, tenant.id,
+    )  # fmt: skip
+    stack.start("api")
+    wait_until(lambda: stack.scalar("SELECT count(*) FROM idempotency_keys") == 0, 30, "old keys are gone")
 
 
 # --- sessions ----------------------------------------------------------------------------------------

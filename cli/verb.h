@@ -72,5 +72,8 @@ int quarantine_replay_run(const struct cli_conf *conf, int argc, char **argv);
 int quarantine_drop_run(const struct cli_conf *conf, int argc, char **argv);
 int consistency_run(const struct cli_conf *conf, int argc, char **argv);
 int webhooks_register_run(const struct cli_conf *conf, int argc, char **argv);
+int keys_generate_run(const struct cli_conf *conf, int argc, char **argv);
+int keys_rotate_run(const struct cli_conf *conf, int argc, char **argv);
+int keys_status_run(const struct cli_conf *conf, int argc, char **argv);
 int tail_run(const struct cli_conf *conf, int argc, char **argv);
 int watch_run(const struct cli_conf *conf, int argc, char **argv);

@@ -45,6 +45,13 @@ const struct verb verbs[] = {
                    "meta_app_secret? meta_verify_token? x_app_token? provider_urls allowed_hosts "
                    "ca_file json",
      1, 2, webhooks_register_run},
+    {"keys generate", "FILE",
+     "Make a key ring, the file of the keys that seal tenants' credentials.", "json", 1, 1,
+     keys_generate_run},
+    {"keys rotate", "", "Add a key to the key ring, and seal all credentials anew under it.",
+     VERB_DATABASE "key_ring add_only resume json", 0, 0, keys_rotate_run},
+    {"keys status", "", "Count the credentials that each key seals.", VERB_DATABASE "key_ring json",
+     0, 0, keys_status_run},
     {"tail", "TOPIC", "Print a topic's records as JSON lines.", VERB_KAFKA "from count follow", 1,
      1, tail_run},
     {"watch", "", "One line per event: what came in, where it was stored, what was pushed.",

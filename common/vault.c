@@ -59,6 +59,14 @@ void vault_close(struct vault *v)
     free(v);
 }
 
+static bool is_fresh(const struct vault *v)
+{
+    (void)pthread_rwlock_rdlock(&v->state->lock);
+    bool fresh = ring_is_fresh(v->state->ring, v->path);
+    (void)pthread_rwlock_unlock(&v->state->lock);
+    return fresh;
+}
+
 bool vault_reload(const struct vault *v, struct err *err)
 {
     struct ring *ring = ring_read(v->path, err), *old;
@@ -134,6 +142,10 @@ struct str vault_seal(const struct vault *v, struct arena *a, const struct vault
                       struct str secret)
 {
     uint8_t master[RING_KEY_BYTES], data[RING_KEY_BYTES];
+    struct err err;
+    // A key that was made active since is used at once; without the file, the one that is known.
+    bool is_read = is_fresh(v) || vault_reload(v, &err);
+    (void)is_read;
     struct str id = vault_active_key(v);
     while (!take_key(v, id, master)) // read anew in between, and taken out
         id = vault_active_key(v);
@@ -167,10 +179,7 @@ static bool find_key(const struct vault *v, struct str id, uint8_t out[RING_KEY_
 {
     if (take_key(v, id, out))
         return true;
-    (void)pthread_rwlock_rdlock(&v->state->lock);
-    bool is_fresh = ring_is_fresh(v->state->ring, v->path);
-    (void)pthread_rwlock_unlock(&v->state->lock);
-    if (!is_fresh && !vault_reload(v, err))
+    if (!is_fresh(v) && !vault_reload(v, err))
         return err_wrap(err, "key %.*s is not known, and", STR_ARG(id));
     if (take_key(v, id, out))
         return true;

@@ -9,6 +9,7 @@
 
 struct api_passwords;
 struct api_rates;
+struct api_standings;
 struct api_spec;
 struct api_outside;
 struct api_throttle;
@@ -18,13 +19,15 @@ struct token_keys;
 
 struct api {
     const struct api_conf *conf;
-    const struct api_spec *spec;   /* any thread */
-    const struct token_keys *keys; /* any thread */
-    struct metrics *metrics;       /* any thread */
-    struct api_rates *rates;       /* any thread */
-    struct api_throttle *throttle; /* any thread */
+    const struct api_spec *spec;     /* any thread */
+    const struct token_keys *keys;   /* any thread */
+    struct metrics *metrics;         /* any thread */
+    struct api_rates *rates;         /* any thread */
+    struct api_throttle *throttle;   /* any thread */
+    struct api_standings *standings; /* any thread */
     uv_loop_t *loop;
     struct pg_pool *pool;
+    struct pg_pool *operators; /* in the operator's role; NULL: not configured */
     struct producer *producer;
     struct api_passwords *passwords;
     struct api_outside *outside;

@@ -56,9 +56,10 @@ void call_become(struct call *c, struct str tenant_id, struct str user_id, const
 
 typedef void call_then(struct call *c, struct pg_result *const *results, int n);
 
-/* The transaction of this call, as the caller's tenant, begun by the first use: pg_tx_send on it,
- * then one of the two below. results[i] is of the i-th statement sent since the last round. Errors
- * of the database are answered by the frame (503, 409, 500) and `then` does not come.
+/* The transaction of this call, as the caller's tenant (in the operator's own role where x-roles
+ * names the operator alone), begun by the first use: pg_tx_send on it, then one of the two below.
+ * results[i] is of the i-th statement sent since the last round. Errors of the database are
+ * answered by the frame (503, 409, 500) and `then` does not come.
  *
  * In the `then` of call_run: send more and call_run or call_commit, or leave it, which rolls back;
  * a later call_tx begins a new one. So hold none while you wait for anything but the database.
@@ -85,6 +86,9 @@ void call_on_conflict(struct call *c, const char *constraint, void (*then)(struc
  * of the statements before it. detail: JSON or absent. Never a secret. */
 void call_audit(struct call *c, const char *action, const char *object_kind, struct str object_id,
                 struct str detail);
+/* The same in the log of another tenant than the caller's: an operator's doing. */
+void call_audit_of(struct call *c, struct str tenant_id, const char *action,
+                   const char *object_kind, struct str object_id, struct str detail);
 /* A change that clients see: the row of the outbox, in the call's transaction; a result like
  * others. */
 void call_changed(struct call *c, const char *object_kind, struct str object_id);

@@ -6,6 +6,7 @@
 #include "http.h"
 #include "rate.h"
 #include "spec.h"
+#include "standing.h"
 
 #define CALL_QUERY_MAX 32
 
@@ -50,6 +51,7 @@ struct call {
     const struct api_operation *op; /* NULL: none was found */
     struct api_route route;
     struct who who;
+    struct api_standing standing; /* of the caller's tenant */
     struct str request_id, peer, origin, path;
     struct call_value values[CALL_QUERY_MAX]; /* query and header parameters that came */
     int n_values;

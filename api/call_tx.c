@@ -61,11 +61,16 @@ static void key_params(struct call *c, struct pg_param out[3])
     out[2] = bytes_param(c->key.hash, sizeof c->key.hash);
 }
 
+static struct pg_pool *pool_of(const struct call *c)
+{
+    return c->op->roles == API_OPERATOR ? c->api->operators : c->api->pool;
+}
+
 struct pg_tx *call_tx(struct call *c)
 {
     if (c->tx)
         return c->tx;
-    c->tx = pg_begin(c->api->pool, c->who.tenant_id);
+    c->tx = pg_begin(pool_of(c), c->who.tenant_id);
     c->is_committed = false;
     c->n_own = 0;
     if (!c->key.text.ptr || c->has_claimed)
@@ -98,13 +103,16 @@ static struct str new_id(struct call *c)
 void call_audit(struct call *c, const char *action, const char *object_kind, struct str object_id,
                 struct str detail)
 {
-    const struct str params[] = {c->who.tenant_id,
-                                 new_id(c),
-                                 c->who.subject.len ? c->who.subject : STR("nobody"),
-                                 str_of(action),
-                                 str_of(object_kind),
-                                 object_id,
-                                 detail};
+    call_audit_of(c, c->who.tenant_id, action, object_kind, object_id, detail);
+}
+
+void call_audit_of(struct call *c, struct str tenant_id, const char *action,
+                   const char *object_kind, struct str object_id, struct str detail)
+{
+    const struct str params[] = {
+        tenant_id,      new_id(c),           c->who.subject.len ? c->who.subject : STR("nobody"),
+        str_of(action), str_of(object_kind), object_id,
+        detail};
     call_send(c, &write_audit, params, ARRAY_LEN(params));
 }
 
@@ -297,7 +305,7 @@ static void read_again(struct call *c)
     struct pg_param params[3];
     c->has_claimed = true; // not to be claimed once more
     key_params(c, params);
-    c->tx = pg_begin(c->api->pool, c->who.tenant_id);
+    c->tx = pg_begin(pool_of(c), c->who.tenant_id);
     c->n_own = 0;
     pg_tx_send(c->tx, &read_kept, params, 3);
     c->then = on_kept;

@@ -10,6 +10,7 @@
 #include "id.h"
 #include "origin.h"
 #include "rate.h"
+#include "standing.h"
 #include "stats.h"
 
 #define ANSWER_MAX     ((size_t)16 << 20)
@@ -19,6 +20,7 @@
 #define REQUEST_ID_MAX 64
 #define BURST          4 /* of a second's calls */
 #define KEY_MAX        160
+#define CLIENT_GONE    499 /* in the metrics alone */
 
 struct calls {
     struct api *api;
@@ -243,7 +245,8 @@ static bool check_rates(struct call *c)
     if (!c->who.user_id.ptr)
         return take_rate(c, "address", c->peer, conf->user_rate);
     return take_rate(c, "user", c->who.user_id, conf->user_rate) &&
-           take_rate(c, "tenant", c->who.tenant_id, conf->tenant_rate);
+           take_rate(c, "tenant", c->who.tenant_id,
+                     c->standing.rate ? c->standing.rate : conf->tenant_rate);
 }
 
 /* --- the token -------------------------------------------------------------------------------- */
@@ -453,15 +456,70 @@ static void no_operation(struct call *c)
     call_problem(c, 405, "method_not_allowed", STR_NONE, "this path does not take that method");
 }
 
+static void serve_known(struct call *c)
+{
+    if (c->standing.is_suspended) {
+        call_problem(c, 403, "tenant_suspended", STR_NONE,
+                     "the operator has suspended this tenant");
+        return;
+    }
+    if (check_rates(c) && check_path(c) && check_params(c) && check_body(c)) {
+        read_key(c);
+        c->op->handler->run(c);
+    }
+}
+
+static void on_standing(struct call *c, struct pg_result *const *results, int n)
+{
+    (void)n;
+    const struct pg_result *r = results[0];
+    call_drop_tx(c);
+    if (!c->http) { // gone meanwhile: nothing was begun
+        call_end(c, CLIENT_GONE);
+        return;
+    }
+    if (pg_rows(r) == 0) {
+        http_set_header(c->http, "WWW-Authenticate", STR("Bearer error=\"invalid_token\""));
+        call_problem(c, 401, "invalid_token", STR_NONE, "the token's tenant does not exist");
+        return;
+    }
+    c->standing = (struct api_standing){str_eq_c(pg_text(r, 0, 0), "suspended"), pg_i64(r, 0, 1)};
+    api_standing_put(c->api->standings, c->who.tenant_id, clock_ms(), &c->standing);
+    serve_known(c);
+}
+
+/* What the operator said of the caller's tenant, first from memory. */
+static void serve_tenant(struct call *c)
+{
+    static const struct pg_stmt stmt = {
+        "api_standing", "SELECT status, requests_per_second FROM tenants WHERE id = $1"};
+    if (api_standing_get(c->api->standings, c->who.tenant_id, clock_ms(), &c->standing)) {
+        serve_known(c);
+        return;
+    }
+    call_send(c, &stmt, &c->who.tenant_id, 1);
+    call_run(c, on_standing);
+}
+
 static void serve(struct call *c)
 {
     c->op = c->route.operation;
-    if (!c->op)
+    if (!c->op) {
         no_operation(c);
-    else if (check_token(c) && check_rates(c) && check_path(c) && check_params(c) &&
-             check_body(c)) {
-        read_key(c);
-        c->op->handler->run(c);
+        return;
+    }
+    if (!check_token(c))
+        return;
+    if (c->op->roles == API_OPERATOR) {
+        if (c->api->operators)
+            serve_known(c);
+        else
+            call_problem(c, 503, "operator_off", STR_NONE,
+                         "the operator's part is off: set operator_database_url");
+    } else if (c->who.tenant_id.ptr && !str_eq_c(c->who.role, "operator")) {
+        serve_tenant(c);
+    } else {
+        serve_known(c);
     }
 }
 

@@ -14,5 +14,11 @@ const struct api_handler *const api_handler_tables[] = {
     api_users_handlers,         //
     api_conversations_handlers, //
     api_notes_handlers,         //
+    api_identity_handlers,
+    api_conversations_handlers,
+    api_notes_handlers,
+    api_users_handlers,
+    api_quarantine_handlers,
+    api_operator_handlers,
     NULL,
 };

@@ -12,6 +12,8 @@ extern const struct api_handler api_credentials_handlers[];
 extern const struct api_handler api_channel_handlers[], api_channel_connect_handlers[];
 extern const struct api_handler api_instagram_handlers[];
 extern const struct api_handler api_webhook_health_handlers[];
+extern const struct api_handler api_quarantine_handlers[];
+extern const struct api_handler api_operator_handlers[];
 
 /* All of them; NULL ends. */
 extern const struct api_handler *const api_handler_tables[];

@@ -13,6 +13,7 @@
 #include "mem.h"
 #include "rate.h"
 #include "spec.h"
+#include "standing.h"
 #include "stats.h"
 #include "throttle.h"
 #include "worker.h"
@@ -26,6 +27,7 @@ struct daemon_parts {
     struct token_keys *keys;
     struct api_rates *rates;
     struct api_throttle *throttle;
+    struct api_standings *standings;
     struct app *app;
     struct mailbox *mailbox; /* a worker has stopped */
     struct api_worker *workers[THREADS_MAX];
@@ -72,6 +74,7 @@ static bool make_shared(struct daemon_parts *d, struct err *err)
         return false;
     d->rates = api_rates_new();
     d->throttle = api_throttle_new();
+    d->standings = api_standings_new();
     d->spec = api_spec_new((struct str){text->text, text->len}, api_handler_tables, err);
     return d->spec != NULL;
 }
@@ -112,6 +115,7 @@ static bool make_workers(struct daemon_parts *d, struct err *err)
             .keys = d->keys,
             .rates = d->rates,
             .throttle = d->throttle,
+            .standings = d->standings,
             .index = i,
             .count = count,
             .port = port,
@@ -142,6 +146,7 @@ static void close_all(struct daemon_parts *d)
     app_free(d->app);
     metrics_free(d->metrics);
     api_spec_free(d->spec);
+    api_standings_free(d->standings);
     api_rates_free(d->rates);
     token_keys_free(d->keys);
     api_throttle_free(d->throttle);

@@ -26,9 +26,10 @@
 #define HEADER_POOL 16384 /* tokens of another issuer are long */
 /* Of the time to stop, in percent: for requests that wait; the rest is for the end of the process.
  */
-#define DRAIN_PERCENT 80
-#define DELIVERY_MS   30000 /* a record is only a wake-up: later the scheduler has found its row */
-#define CLIENT_ID_MAX 300
+#define DRAIN_PERCENT        80
+#define DELIVERY_MS          30000 /* a record is only a wake-up: later the scheduler has found its row */
+#define CLIENT_ID_MAX        300
+#define OPERATOR_CONNECTIONS 2
 
 struct api_worker {
     struct api_worker_opts opts;
@@ -122,18 +123,18 @@ static bool make_loop(struct api_worker *w, struct err *err)
     return true;
 }
 
-static bool make_pool(struct api_worker *w, struct err *err)
+static struct pg_pool *make_pool(struct api_worker *w, const char *url, int connections,
+                                 struct err *err)
 {
     const struct api_conf *conf = w->opts.conf;
-    w->api.pool = pg_pool_new(&(struct pg_pool_opts){.loop = &w->loop,
-                                                     .url = conf->database_url,
-                                                     .application_name = "postrider-api",
-                                                     .connections = (int)conf->database_connections,
-                                                     .queue_max = (int)conf->database_queue,
-                                                     .timeout_ms = conf->database_timeout,
-                                                     .is_prepared = conf->database_prepare},
-                              err);
-    return w->api.pool != NULL;
+    return pg_pool_new(&(struct pg_pool_opts){.loop = &w->loop,
+                                              .url = url,
+                                              .application_name = "postrider-api",
+                                              .connections = connections,
+                                              .queue_max = (int)conf->database_queue,
+                                              .timeout_ms = conf->database_timeout,
+                                              .is_prepared = conf->database_prepare},
+                       err);
 }
 
 static bool make_producer(struct api_worker *w, struct err *err)
@@ -159,12 +160,14 @@ static bool make_producer(struct api_worker *w, struct err *err)
 /* What handlers use; in the order that ends the other way round. */
 static bool make_api(struct api_worker *w, struct err *err)
 {
-    w->api.conf = w->opts.conf;
+    const struct api_conf *conf = w->opts.conf;
+    w->api.conf = conf;
     w->api.spec = w->opts.spec;
     w->api.keys = w->opts.keys;
     w->api.metrics = w->opts.metrics;
     w->api.rates = w->opts.rates;
     w->api.throttle = w->opts.throttle;
+    w->api.standings = w->opts.standings;
     w->api.loop = &w->loop;
     w->api.index = w->opts.index;
     w->undelivered = metric_cell(w->opts.metrics, API_METRIC_UNDELIVERED);
@@ -175,8 +178,14 @@ static bool make_api(struct api_worker *w, struct err *err)
                                      .waiting_max = (int)w->opts.conf->password_queue,
                                      .memory_bytes = w->opts.conf->password_memory});
     w->calls = api_calls_new(&w->api, (int)(w->opts.conf->max_calls / w->opts.count + 1));
-    w->api.outside = api_outside_new(&w->loop, w->opts.conf, err);
-    return w->api.outside && make_pool(w, err) && make_producer(w, err);
+    w->api.pool = make_pool(w, conf->database_url, (int)conf->database_connections, err);
+    if (!w->api.pool)
+        return false;
+    if (conf->operator_database_url[0] &&
+        !(w->api.operators = make_pool(w, conf->operator_database_url, OPERATOR_CONNECTIONS, err)))
+        return err_wrap(err, "operator_database_url");
+    w->api.outside = api_outside_new(&w->loop, conf, err);
+    return w->api.outside && make_producer(w, err);
 }
 
 static bool make_server(struct api_worker *w, struct err *err)
@@ -282,6 +291,7 @@ void api_worker_free(struct api_worker *w)
     api_passwords_free(w->api.passwords);
     api_outside_free(w->api.outside);
     pg_pool_free(w->api.pool); // calls that wait for it end
+    pg_pool_free(w->api.operators);
     http_server_free(w->http);
     producer_free(w->api.producer);
     mailbox_free(w->mailbox);

@@ -8,18 +8,20 @@
 #include "metric.h"
 
 struct api_rates;
+struct api_standings;
 struct api_spec;
 struct api_throttle;
 struct api_worker;
 struct token_keys;
 
 struct api_worker_opts {
-    const struct api_conf *conf;   /* borrowed, constant after start */
-    struct metrics *metrics;       /* borrowed */
-    const struct token_keys *keys; /* borrowed */
-    const struct api_spec *spec;   /* borrowed */
-    struct api_rates *rates;       /* borrowed */
-    struct api_throttle *throttle; /* borrowed */
+    const struct api_conf *conf;     /* borrowed, constant after start */
+    struct metrics *metrics;         /* borrowed */
+    const struct token_keys *keys;   /* borrowed */
+    const struct api_spec *spec;     /* borrowed */
+    struct api_rates *rates;         /* borrowed */
+    struct api_throttle *throttle;   /* borrowed */
+    struct api_standings *standings; /* borrowed */
     int index, count;
     int port;                      /* from the settings, or what the first worker got for port 0 */
     void (*on_stopped)(void *ctx); /* any thread */

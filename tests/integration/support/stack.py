@@ -150,6 +150,8 @@ class Stack:
         role = {"router": "postrider_router", "api": "postrider_api", "sender": "postrider_sender"}.get(kind)
         if role:
             env[f"POSTRIDER_{kind.upper()}_DATABASE_URL"] = self.postgres.url(role, self.database)
+        if kind == "api":
+            env["POSTRIDER_API_OPERATOR_DATABASE_URL"] = self.postgres.url("postrider_operator", self.database)
         return env
 
     def verb_env(self):

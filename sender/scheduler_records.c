@@ -13,13 +13,16 @@
 #define QUEUE_MAX_BYTES     (64 << 20)
 #define VALUE_MAX           (4u << 20)
 #define NAME_OF_TOPIC       300
+#define ROUNDS              256 /* reports of a round that was given up come within the next few */
 
 struct sender_records {
     struct producer *producer;
     struct codec *codec;
     char topics[TOPICS][NAME_OF_TOPIC];
     struct buf value;
-    uintptr_t round; /* what is handed over between two waits */
+    char rounds[ROUNDS]; /* what is handed over between two waits has the place of its round as mark
+                          */
+    size_t round;
     size_t n_pending;
     struct err failure; /* first of the round */
 };
@@ -27,7 +30,7 @@ struct sender_records {
 static void on_delivery(void *ctx, void *opaque, const struct err *err)
 {
     struct sender_records *r = ctx;
-    if ((uintptr_t)opaque != r->round)
+    if (opaque != &r->rounds[r->round])
         return; // of a round that was given up
     r->n_pending--;
     if (err && !r->failure.kind)
@@ -45,7 +48,6 @@ struct sender_records *sender_records_new(const struct sender_records_opts *opts
                                      .on_delivery = on_delivery,
                                      .ctx = r};
     buf_init(&r->value, VALUE_MAX);
-    r->round = 1;
     for (int t = 0; t < TOPICS; t++)
         (void)snprintf(r->topics[t], sizeof r->topics[t], "%s%s", opts->topic_prefix,
                        topic_name((enum topic)t));
@@ -85,7 +87,7 @@ bool sender_records_raw(struct sender_records *r, const struct record_out *rec, 
         *err = (struct err){0};
         // Counted first: reports may come from within.
         r->n_pending++;
-        if (producer_send(r->producer, rec, (void *)r->round, err))
+        if (producer_send(r->producer, rec, &r->rounds[r->round], err))
             return true;
         r->n_pending--;
         if (!err->retry_after_ms || clock_ms() > until_ms)
@@ -148,7 +150,7 @@ bool sender_records_wait(struct sender_records *r, struct err *err)
         *err = r->failure;
     else if (!ok)
         err_set(err, ERR_BUSY, "Kafka did not acknowledge in time");
-    r->round++;
+    r->round = (r->round + 1) % ROUNDS;
     r->n_pending = 0;
     r->failure = (struct err){0};
     return ok;

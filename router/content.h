@@ -7,6 +7,3 @@
 bool router_content_is_message(const struct event *ev);
 /* Fill kind, body, content, attachments and reply_to; they live in `a` or in the event. */
 void router_content_fill(struct arena *a, const struct event *ev, struct message *out);
-/* JSON that jsonb takes: escapes of U+0000 and of lone surrogates become U+FFFD. Returns its input
- * where there is nothing to change. */
-struct str router_content_safe_json(struct arena *a, struct str json);

@@ -42,7 +42,7 @@ static struct str valid_json(struct arena *a, struct str json)
 {
     struct err ignored = {0}; // what is no JSON is left out: the row must go in
     const struct json *v = json.ptr ? json_parse(a, json, &ignored) : NULL;
-    return v && json_is(v, JSON_OBJECT) ? router_content_safe_json(a, json) : STR("{}");
+    return v && json_is(v, JSON_OBJECT) ? json_storable(a, json) : STR("{}");
 }
 
 static struct str provider_of(const struct batch *b, const struct quarantined *q)

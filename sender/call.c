@@ -20,16 +20,16 @@ static void read_row(struct sender_call *c, const struct sender_claim *claim)
     char tenant[UUID_TEXT + 1];
     struct arena *a = c->arena;
     uuid_format(c->conversation->channel->tenant->id, tenant);
-    c->row = (struct sender_row){.tenant_id = str_dup(a, str_of(tenant)),
-                                 .kind = str_dup(a, claim->kind),
-                                 .body = str_dup(a, claim->body),
-                                 .reply_to = str_dup(a, claim->reply_to),
-                                 .client_ref = str_dup(a, claim->client_ref),
-                                 .outgoing = str_dup(a, claim->outgoing),
-                                 .media = str_dup(a, claim->media),
-                                 .conversation = str_dup(a, claim->conversation),
-                                 .contact_id = str_dup(a, claim->contact_id),
-                                 .is_group = claim->is_group};
+    c->row = (struct send_row){.tenant_id = str_dup(a, str_of(tenant)),
+                               .kind = str_dup(a, claim->kind),
+                               .body = str_dup(a, claim->body),
+                               .reply_to = str_dup(a, claim->reply_to),
+                               .client_ref = str_dup(a, claim->client_ref),
+                               .outgoing = str_dup(a, claim->outgoing),
+                               .media = str_dup(a, claim->media),
+                               .conversation = str_dup(a, claim->conversation),
+                               .contact_id = str_dup(a, claim->contact_id),
+                               .is_group = claim->is_group};
 }
 
 static void read_channel(struct sender_call *c, const struct sender_channel_row *row)
@@ -213,7 +213,7 @@ static bool prepare(struct sender_call *c)
         no_credentials(c);
         return false;
     }
-    if (!sender_compose(c->arena, &c->row, &c->message, &err)) {
+    if (!send_compose(c->arena, &c->row, &c->message, &err)) {
         unbuilt(c, &err);
         return false;
     }

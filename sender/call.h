@@ -40,7 +40,7 @@ struct sender_call {
     int status;
     uint8_t credentials_sha256[SHA256_BYTES];
     /* private */
-    struct sender_row row;
+    struct send_row row;
     struct str sealed_hex, key_id;
     struct send_account account;
     struct send_message message;

@@ -11,7 +11,7 @@ static int64_t read_file(void *ctx, char *out, size_t n)
     return got == STORAGE_LATER ? FETCH_LATER : got;
 }
 
-/* "<tenant>/<media id>/<bytes>", as sender_compose writes it. */
+/* "<tenant>/<media id>/<bytes>", as send_compose writes it. */
 static bool open_file(void *ctx, struct str file, int64_t from, int64_t length,
                       void (*on_ready)(void *ready_ctx), void *ready_ctx,
                       struct fetch_source *source, struct err *err)

@@ -3,7 +3,7 @@
 /* A message's row as what the adapters send. Pure. */
 #include "outgoing.h"
 
-struct sender_row {
+struct send_row {
     struct str tenant_id, kind, body, reply_to, client_ref;
     struct str outgoing; /* JSON: see schemas/sql/0004_outgoing.sql; absent: plain text */
     struct str media; /* JSON: id -> {name, mime, size} of the files that it names; absent: none */
@@ -14,5 +14,5 @@ struct sender_row {
 
 /* An uploaded file is named "<tenant>/<media id>/<bytes>" in send_media.file.
  * Lives in a and in the row. ERR_INVALID: for the person who wrote the message. */
-bool sender_compose(struct arena *a, const struct sender_row *row, struct send_message *out,
-                    struct err *err) NODISCARD;
+bool send_compose(struct arena *a, const struct send_row *row, struct send_message *out,
+                  struct err *err) NODISCARD;

@@ -7,7 +7,7 @@
 
 struct composing {
     struct arena *a;
-    const struct sender_row *row;
+    const struct send_row *row;
     const struct json *root;  /* NULL: plain text */
     const struct json *files; /* NULL: no uploaded file */
     struct send_message *out;
@@ -48,7 +48,7 @@ static bool kind_of(struct str name, enum send_kind *out)
 /* A conversation that we began has no name at the provider before its first answer. */
 static void address(const struct composing *c)
 {
-    const struct sender_row *row = c->row;
+    const struct send_row *row = c->row;
     struct str person = text_of(c, c->root, "to_person"),
                comment = text_of(c, c->root, "to_comment");
     bool is_placeholder = str_starts(row->conversation, PLACEHOLDER);
@@ -144,8 +144,8 @@ static bool read_json(struct arena *a, struct str text, const struct json **out,
     return *out || err_wrap(err, "reading what is to be sent");
 }
 
-bool sender_compose(struct arena *a, const struct sender_row *row, struct send_message *out,
-                    struct err *err)
+bool send_compose(struct arena *a, const struct send_row *row, struct send_message *out,
+                  struct err *err)
 {
     struct composing c = {.a = a, .row = row, .out = out};
     *out = (struct send_message){0};

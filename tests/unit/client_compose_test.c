@@ -5,13 +5,12 @@
 
 #define ARENA ((size_t)1 << 20)
 
-static bool compose(struct arena *a, struct sender_row row, struct send_message *out,
-                    struct err *err)
+static bool compose(struct arena *a, struct send_row row, struct send_message *out, struct err *err)
 {
     row.tenant_id = STR("tenant");
     row.client_ref = STR("pr-1");
     row.conversation = row.conversation.ptr ? row.conversation : STR("thread");
-    return sender_compose(a, &row, out, err);
+    return send_compose(a, &row, out, err);
 }
 
 static void a_plain_text_is_all_in_its_columns(void **state)
@@ -20,9 +19,9 @@ static void a_plain_text_is_all_in_its_columns(void **state)
     auto_arena a = arena_new(ARENA);
     struct send_message m;
     struct err err = {0};
-    assert_true(compose(
-        a, (struct sender_row){.kind = STR("text"), .body = STR("hi"), .reply_to = STR("e1")}, &m,
-        &err));
+    assert_true(
+        compose(a, (struct send_row){.kind = STR("text"), .body = STR("hi"), .reply_to = STR("e1")},
+                &m, &err));
     assert_int_equal(m.kind, SEND_TEXT);
     assert_int_equal(m.to_kind, TO_CONVERSATION);
     assert_true(str_eq_c(m.to, "thread") && str_eq_c(m.text, "hi") && str_eq_c(m.reply_to, "e1") &&
@@ -48,10 +47,10 @@ static void a_conversation_without_a_name_is_a_person(void **state)
         struct send_message m;
         struct err err = {0};
         assert_true(compose(a,
-                            (struct sender_row){.kind = STR("text"),
-                                                .conversation = str_of(cases[i].conversation),
-                                                .contact_id = str_of(cases[i].contact),
-                                                .outgoing = str_of(cases[i].outgoing)},
+                            (struct send_row){.kind = STR("text"),
+                                              .conversation = str_of(cases[i].conversation),
+                                              .contact_id = str_of(cases[i].contact),
+                                              .outgoing = str_of(cases[i].outgoing)},
                             &m, &err));
         assert_true(str_eq_c(m.to, cases[i].to));
         assert_int_equal(m.to_kind, cases[i].kind);
@@ -64,7 +63,7 @@ static void files_have_the_name_under_which_they_are_stored(void **state)
     auto_arena a = arena_new(ARENA);
     struct send_message m;
     struct err err = {0};
-    struct sender_row row = {
+    struct send_row row = {
         .kind = STR("image"),
         .outgoing = STR(
             "{\"kind\":\"image\",\"text\":\"look\",\"media\":[{\"type\":\"image\",\"media_id\":\"m1\"},"
@@ -92,7 +91,7 @@ static void all_kinds_are_read(void **state)
     struct err err = {0};
     assert_true(compose(
         a,
-        (struct sender_row){
+        (struct send_row){
             .kind = STR("choices"),
             .body = STR("which?"),
             .outgoing = STR(
@@ -107,7 +106,7 @@ static void all_kinds_are_read(void **state)
 
     assert_true(compose(
         a,
-        (struct sender_row){
+        (struct send_row){
             .kind = STR("template"),
             .outgoing = STR(
                 "{\"template\":{\"name\":\"n\",\"language\":\"de\",\"components\":[{\"type\":\"body\"}]}}")},
@@ -117,7 +116,7 @@ static void all_kinds_are_read(void **state)
 
     assert_true(compose(
         a,
-        (struct sender_row){
+        (struct send_row){
             .kind = STR("location"),
             .outgoing =
                 STR("{\"location\":{\"latitude\":52.123456789012345,\"longitude\":\"13.4\"}}")},
@@ -127,8 +126,8 @@ static void all_kinds_are_read(void **state)
 
     assert_true(
         compose(a,
-                (struct sender_row){.kind = STR("reaction"),
-                                    .outgoing = STR("{\"emoji\":\"x\",\"target_id\":\"e7\"}")},
+                (struct send_row){.kind = STR("reaction"),
+                                  .outgoing = STR("{\"emoji\":\"x\",\"target_id\":\"e7\"}")},
                 &m, &err));
     assert_int_equal(m.kind, SEND_REACTION);
     assert_true(str_eq_c(m.emoji, "x") && str_eq_c(m.target_id, "e7"));
@@ -151,10 +150,10 @@ static void what_is_too_much_or_unknown_is_refused(void **state)
         auto_arena a = arena_new(ARENA);
         struct send_message m;
         struct err err = {0};
-        assert_false(compose(a,
-                             (struct sender_row){.kind = str_of(cases[i].kind),
-                                                 .outgoing = str_of(cases[i].outgoing)},
-                             &m, &err));
+        assert_false(compose(
+            a,
+            (struct send_row){.kind = str_of(cases[i].kind), .outgoing = str_of(cases[i].outgoing)},
+            &m, &err));
         assert_int_equal(err.kind, ERR_INVALID);
     }
 }

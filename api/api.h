@@ -7,6 +7,7 @@
 #include "api_conf.h"
 #include "metric.h"
 
+struct api_inbox;
 struct api_passwords;
 struct api_rates;
 struct api_standings;
@@ -31,5 +32,6 @@ struct api {
     struct producer *producer;
     struct api_passwords *passwords;
     struct api_outside *outside;
-    int index; /* of the thread */
+    struct api_inbox *inbox; /* inbox.h */
+    int index;               /* of the thread */
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "handlers.h"
+#include "id.h"
 #include "inbox_rows.h"
 #include "page.h"
 
@@ -45,16 +46,22 @@ static void want_query(struct call *c, struct list *l, const char *param, const 
 }
 
 /* Anybody's, nobody's, or one user's. */
-static void want_assignee(struct call *c, struct list *l)
+static bool want_assignee(struct call *c, struct list *l)
 {
     struct str who = call_query(c, "assignee");
+    struct uuid id;
     if (!who.ptr)
-        return;
+        return true;
+    if (!str_eq_c(who, "none") && !str_eq_c(who, "me") && !uuid_parse(who, &id)) {
+        call_problem(c, 400, "invalid_request", STR_NONE, "assignee: want a user's id, me or none");
+        return false;
+    }
     l->name = NULL;
     if (str_eq_c(who, "none"))
         buf_put_c(&l->sql, " AND c.assigned_to IS NULL");
     else
         want(l, "c.assigned_to = $%d", str_eq_c(who, "me") ? call_who(c)->user_id : who);
+    return true;
 }
 
 static void want_unread(struct call *c, struct list *l)
@@ -122,11 +129,13 @@ static void list_conversations(struct call *c)
     want_query(c, &l, "platform", "c.platform = $%d");
     want_query(c, &l, "channel_id", "c.channel_id = $%d");
     want_query(c, &l, "q", "c.id IN (SELECT conversations_with($%d))");
-    want_assignee(c, &l);
     want_unread(c, &l);
+    bool ok = want_assignee(c, &l);
     want_page(c, &l, page);
     struct pg_stmt stmt = {l.name, str_c(call_arena(c), buf_str(&l.sql))};
     buf_done(&l.sql);
+    if (!ok)
+        return;
     call_send(c, &stmt, l.params, l.n);
     call_commit(c, on_list);
 }

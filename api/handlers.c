@@ -21,4 +21,11 @@ const struct api_handler *const api_handler_tables[] = {
     api_quarantine_handlers,
     api_operator_handlers,
     NULL,
+    api_identity_handlers,
+    api_conversations_handlers,
+    api_notes_handlers,
+    api_history_handlers,
+    api_send_handlers,
+    api_users_handlers,
+    NULL, // one a line
 };

@@ -7,6 +7,8 @@ extern const struct api_handler api_description_handlers[];
 extern const struct api_handler api_identity_handlers[];
 extern const struct api_handler api_conversations_handlers[];
 extern const struct api_handler api_notes_handlers[];
+extern const struct api_handler api_history_handlers[];
+extern const struct api_handler api_send_handlers[];
 extern const struct api_handler api_users_handlers[];
 extern const struct api_handler api_credentials_handlers[];
 extern const struct api_handler api_channel_handlers[], api_channel_connect_handlers[];

@@ -13,6 +13,7 @@
 #include "daemon.h"
 #include "frame.h"
 #include "http.h"
+#include "inbox.h"
 #include "kafka.h"
 #include "log.h"
 #include "mem.h"
@@ -185,7 +186,10 @@ static bool make_api(struct api_worker *w, struct err *err)
         !(w->api.operators = make_pool(w, conf->operator_database_url, OPERATOR_CONNECTIONS, err)))
         return err_wrap(err, "operator_database_url");
     w->api.outside = api_outside_new(&w->loop, conf, err);
-    return w->api.outside && make_producer(w, err);
+    if (!w->api.outside)
+        return false;
+    w->api.inbox = api_inbox_new(&w->loop, conf, err);
+    return w->api.inbox && make_producer(w, err);
 }
 
 static bool make_server(struct api_worker *w, struct err *err)
@@ -293,6 +297,7 @@ void api_worker_free(struct api_worker *w)
     pg_pool_free(w->api.pool); // calls that wait for it end
     pg_pool_free(w->api.operators);
     http_server_free(w->http);
+    api_inbox_free(w->api.inbox); // what streamed has ended
     producer_free(w->api.producer);
     mailbox_free(w->mailbox);
     if (w->has_loop) {

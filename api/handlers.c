@@ -15,6 +15,8 @@ const struct api_handler *const api_handler_tables[] = {
     api_webhook_health_handlers,
     api_conversations_handlers,
     api_notes_handlers,
+    api_history_handlers,
+    api_send_handlers,
     api_quarantine_handlers,
     api_operator_handlers,
     NULL,

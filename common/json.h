@@ -57,8 +57,8 @@ bool json_i64(const struct json *v, int64_t *out);
 /* true, "true", 1, "1"; everything else, and absence, is false. */
 bool json_truthy(const struct json *v);
 
-/* JSON that PostgreSQL's jsonb takes: escapes of U+0000 and of lone surrogates become U+FFFD. Lives in
- * a; its input where there is nothing to change. */
+/* JSON that PostgreSQL's jsonb takes: escapes of U+0000 and of lone surrogates become U+FFFD. Lives
+ * in a; its input where there is nothing to change. */
 struct str json_storable(struct arena *a, struct str json);
 
 /* Writer: commas are its business. Text is escaped, and must be UTF-8 (str_utf8 makes it so). */

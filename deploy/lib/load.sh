@@ -17,6 +17,7 @@ trap on_unexpected_failure ERR
 . "$ROOT/deploy/lib/kafka.sh"
 . "$ROOT/deploy/lib/postgres.sh"
 . "$ROOT/deploy/lib/registry.sh"
+. "$ROOT/deploy/lib/demo.sh"
 . "$ROOT/deploy/lib/stack.sh"
 . "$ROOT/deploy/lib/checks.sh"
 

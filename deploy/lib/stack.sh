@@ -12,8 +12,6 @@
 PARTS=(kafka postgres ingest router sender notifier api providers simulator)
 SECRETS=(webhook_master_key jwt_secret meta_app_secret meta_verify_token x_consumer_secret)
 POSTRIDER=$ROOT/build/release/postrider
-DEMO_UNIPILE=demo-whatsapp
-DEMO_INSTAGRAM=demo-instagram
 
 stack_secret() { cat "$STATE/secrets/$1"; }
 
@@ -27,12 +25,20 @@ stack_make_secrets() {
             [ -s "$STATE/secrets/$name" ] && continue
             head -c 64 /dev/urandom | base64 | tr -d '+/=\n' | cut -c1-40 | tr -d '\n' >"$STATE/secrets/$name"
         done
-        [ -s "$STATE/secrets/key_ring" ] ||
-            printf 'active k1\nkey k1 %s\n' "$(head -c 32 /dev/urandom | base64)" >"$STATE/secrets/key_ring"
+        [ -s "$STATE/secrets/demo_password" ] || demo_new_password >"$STATE/secrets/demo_password"
     )
+    [ -s "$STATE/secrets/key_ring" ] || run_logged "$STATE/keys.log" "$POSTRIDER" keys generate "$STATE/secrets/key_ring"
 }
 
 stack_url() { printf 'postgresql://%s@127.0.0.1:%s/postrider' "$1" "$POSTRIDER_PORT_POSTGRES"; }
+
+stack_provider_urls() {
+    local provider urls=''
+    for provider in instagram messenger whatsapp telegram x; do
+        urls+=${urls:+,}$provider=http://127.0.0.1:$POSTRIDER_PORT_SIMULATOR/$provider
+    done
+    printf %s "$urls"
+}
 
 # Settings that every part may see. What only one may use has its name in it.
 stack_settings() {
@@ -40,17 +46,16 @@ stack_settings() {
     POSTRIDER_ROUTER_DATABASE_URL=$(stack_url postrider_router)
     POSTRIDER_API_DATABASE_URL=$(stack_url postrider_api)
     POSTRIDER_SENDER_DATABASE_URL=$(stack_url postrider_sender)
+    POSTRIDER_API_OPERATOR_DATABASE_URL=$(stack_url postrider_operator)
     export POSTRIDER_ROUTER_DATABASE_URL POSTRIDER_API_DATABASE_URL POSTRIDER_SENDER_DATABASE_URL
+    export POSTRIDER_API_OPERATOR_DATABASE_URL
     export POSTRIDER_SENDER_ADMIN_PORT=$POSTRIDER_PORT_SENDER_ADMIN
     export POSTRIDER_KEY_RING=$STATE/secrets/key_ring
-    export POSTRIDER_ALLOWED_HOSTS=127.0.0.1:$POSTRIDER_PORT_SIMULATOR
     export POSTRIDER_MEDIA_FOLDER=$STATE/media
     export POSTRIDER_INGEST_LISTEN_PORT=$POSTRIDER_PORT_INGEST
-    local providers=127.0.0.1:$POSTRIDER_PORT_SIMULATOR urls='' provider
-    for provider in instagram messenger whatsapp telegram x; do
-        urls+=${urls:+,}$provider=http://$providers/$provider
-    done
-    export POSTRIDER_API_ALLOWED_HOSTS=$providers POSTRIDER_API_PROVIDER_URLS=$urls
+    # The providers are simulated at an address that no tenant's URL could name otherwise.
+    POSTRIDER_PROVIDER_URLS=$(stack_provider_urls)
+    export POSTRIDER_PROVIDER_URLS POSTRIDER_ALLOWED_HOSTS=127.0.0.1:$POSTRIDER_PORT_SIMULATOR
     export POSTRIDER_API_INGEST_URL=http://127.0.0.1:$POSTRIDER_PORT_INGEST
     export POSTRIDER_NOTIFIER_LISTEN_PORT=$POSTRIDER_PORT_STREAM
     export POSTRIDER_INGEST_ADMIN_PORT=$POSTRIDER_PORT_INGEST_ADMIN
@@ -114,21 +119,6 @@ stack_start_daemon() {
     step "$1" "ready $3"
 }
 
-# The demo's tenant is made once per database, with the channels that the simulator speaks for.
-stack_demo_tenant() {
-    local tenant
-    tenant=$(cat "$STATE/demo.tenant" 2>/dev/null) || tenant=
-    if [ -z "$tenant" ] || [ -z "$(pg_sql "$POSTRIDER_PORT_POSTGRES" postrider "SELECT 1 FROM tenants WHERE id = '$tenant'")" ]; then
-        tenant=$(stack_verb tenant create demo)
-        [[ $tenant =~ ^[0-9a-f-]{36}$ ]] || die "'postrider tenant create' printed no id: $tenant"
-        stack_verb channel connect "$tenant" unipile "$DEMO_UNIPILE" --type WHATSAPP >/dev/null
-        stack_verb channel connect "$tenant" instagram "$DEMO_INSTAGRAM" >/dev/null
-        printf '%s\n' "$tenant" >"$STATE/demo.tenant"
-    fi
-    DEMO_TENANT=$tenant
-    DEMO_TOKEN=$(stack_verb tenant token "$tenant" --ttl 30d)
-}
-
 # The names of what is up, as operators' scripts and independent tests read them.
 stack_write_env() {
     (
@@ -144,11 +134,17 @@ stack_write_env() {
             stack_export POSTRIDER_META_VERIFY_TOKEN "$POSTRIDER_META_VERIFY_TOKEN"
             stack_export POSTRIDER_X_CONSUMER_SECRET "$POSTRIDER_X_CONSUMER_SECRET"
             stack_export POSTRIDER_DEMO_TENANT "$DEMO_TENANT"
-            stack_export POSTRIDER_DEMO_TOKEN "$DEMO_TOKEN"
+            stack_export POSTRIDER_DEMO_TOKEN "$(stack_verb tenant token "$DEMO_TENANT" --sub "$DEMO_USER" --ttl 30d)"
+            stack_export POSTRIDER_DEMO_EMAIL "$DEMO_EMAIL"
+            stack_export POSTRIDER_DEMO_PASSWORD "$(stack_secret demo_password)"
             stack_export POSTRIDER_STATE_DIR "$STATE"
-            # So that the operator's verbs can derive secrets and mint tokens in such a shell.
+            # So that the operator's verbs can derive secrets, mint tokens, open credentials and reach the
+            # simulated providers in such a shell.
             stack_export POSTRIDER_WEBHOOK_MASTER_KEY_FILE "$STATE/secrets/webhook_master_key"
             stack_export POSTRIDER_JWT_SECRET_FILE "$STATE/secrets/jwt_secret"
+            stack_export POSTRIDER_KEY_RING "$POSTRIDER_KEY_RING"
+            stack_export POSTRIDER_PROVIDER_URLS "$POSTRIDER_PROVIDER_URLS"
+            stack_export POSTRIDER_ALLOWED_HOSTS "$POSTRIDER_ALLOWED_HOSTS"
         } >"$STATE/env.new"
         mv "$STATE/env.new" "$STATE/env"
     )
@@ -196,49 +192,26 @@ stack_up() {
     stack_start_daemon sender "$POSTRIDER_PORT_SENDER_ADMIN" ""
     stack_start_daemon notifier "$POSTRIDER_PORT_NOTIFIER_ADMIN" "at ws://127.0.0.1:$POSTRIDER_PORT_STREAM/v1/stream"
     stack_start_daemon api "$POSTRIDER_PORT_API_ADMIN" "at http://127.0.0.1:$POSTRIDER_PORT_API/api"
-    stack_demo_tenant
+    demo_log_in
+    demo_start_providers
+    demo_connect
+    demo_start_traffic
     stack_write_env
-    stack_start_providers
-    stack_start_simulator
-    stack_addresses | tee "$STATE/run/addresses"
+    (umask 077; stack_addresses >"$STATE/run/addresses")
+    cat "$STATE/run/addresses"
     trap - EXIT INT TERM HUP
-}
-
-# The providers' APIs, which report what is sent through them to our ingest.
-stack_start_providers() {
-    local url=http://127.0.0.1:$POSTRIDER_PORT_SIMULATOR
-    process_start providers env "POSTRIDER_INGEST_URL=http://127.0.0.1:$POSTRIDER_PORT_INGEST" \
-        "$POSTRIDER" simulate --tenant "$DEMO_TENANT"
-    process_wait providers 30 "its API" curl -fsS --max-time 2 "$url/_sim/ready"
-    curl -fsS --max-time 5 -X PUT -o /dev/null "$url/_sim/accounts" --data-binary @- <<END ||
-{"accounts": [
-  {"provider": "unipile", "account": "$DEMO_UNIPILE", "type": "WHATSAPP", "tenant": "$DEMO_TENANT"},
-  {"provider": "instagram", "account": "$DEMO_INSTAGRAM", "tenant": "$DEMO_TENANT"}
-]}
-END
-        die "the simulated providers took no accounts" "Its log: $STATE/providers.log"
-    step providers "their APIs are simulated at $url"
-}
-
-# Correctly signed webhooks of the demo's tenant, one a second, until stopped. The seed differs from run
-# to run: the same events again would be dropped as the provider's duplicates.
-stack_start_simulator() {
-    process_start simulator env "POSTRIDER_INGEST_URL=http://127.0.0.1:$POSTRIDER_PORT_INGEST" \
-        "$POSTRIDER" simulate webhooks --tenant "$DEMO_TENANT" \
-        --account "unipile:$DEMO_UNIPILE:WHATSAPP,instagram:$DEMO_INSTAGRAM" \
-        --rate 1 --conversations 12 --seed "$(date +%s)"
-    step simulator "posts one signed webhook a second"
 }
 
 stack_addresses() {
     cat <<END
 
   webhooks    http://127.0.0.1:$POSTRIDER_PORT_INGEST/webhooks/...
+  api         http://127.0.0.1:$POSTRIDER_PORT_API/api   to read: http://127.0.0.1:$POSTRIDER_PORT_API/api/docs
+  login       $DEMO_EMAIL   password $(stack_secret demo_password)
   stream      ws://127.0.0.1:$POSTRIDER_PORT_STREAM/v1/stream
   providers   http://127.0.0.1:$POSTRIDER_PORT_SIMULATOR/<provider>/...   what was sent: /_sim/ledger
-  api         http://127.0.0.1:$POSTRIDER_PORT_API/api   its description: http://127.0.0.1:$POSTRIDER_PORT_API/api/docs
   PostgreSQL  127.0.0.1:$POSTRIDER_PORT_POSTGRES   Kafka 127.0.0.1:$POSTRIDER_PORT_KAFKA
-  metrics     ingest :$POSTRIDER_PORT_INGEST_ADMIN, router :$POSTRIDER_PORT_ROUTER_ADMIN, notifier :$POSTRIDER_PORT_NOTIFIER_ADMIN, api :$POSTRIDER_PORT_API_ADMIN, each at /metrics
+  metrics     ingest :$POSTRIDER_PORT_INGEST_ADMIN, router :$POSTRIDER_PORT_ROUTER_ADMIN, sender :$POSTRIDER_PORT_SENDER_ADMIN, notifier :$POSTRIDER_PORT_NOTIFIER_ADMIN, api :$POSTRIDER_PORT_API_ADMIN, each at /metrics
   names, secrets and a token for your shell:   eval "\$(./dev env)"
 
 END
@@ -305,7 +278,7 @@ stack_down() {
 stack_wipe() {
     local folder
     folder=$(cat "$STATE/run/postgres.folder" 2>/dev/null) || folder=$STATE/postgres
-    rm -rf "$folder" "$STATE/postgres" "$STATE/kafka" "$STATE/secrets" "$STATE/run" "$STATE/demo.tenant"
+    rm -rf "$folder" "$STATE/postgres" "$STATE/kafka" "${STATE:?}/media" "$STATE/secrets" "$STATE/run"
     rm -f "$STATE"/*.log "$STATE"/*.log.old
     say "the demo's data is gone"
 }

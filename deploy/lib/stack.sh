@@ -116,7 +116,7 @@ stack_start_postgres() {
 stack_start_daemon() {
     (unset POSTRIDER_DATABASE_URL; process_start "$1" "$POSTRIDER" "$1")
     process_wait "$1" 30 ready curl -fsS --max-time 2 "http://127.0.0.1:$2/readyz"
-    step "$1" "ready $3"
+    step "$1" "ready${3:+ $3}"
 }
 
 # The names of what is up, as operators' scripts and independent tests read them.

@@ -4,6 +4,7 @@
 #include "exchange.h"
 #include "handlers.h"
 #include "outside.h"
+#include "send.h"
 #include "way.h"
 
 #define PLATFORM STR("instagram")
@@ -181,9 +182,72 @@ static void test_instagram(struct call *c)
     call_commit(c, on_status);
 }
 
+/* --- sending ------------------------------------------------------------------------------------
+ */
+
+/* Two: enough to see that there is more than one. */
+static const struct pg_stmt channel_sql = {
+    "instagram_channel",
+    "SELECT id FROM channels_account WHERE platform = 'instagram' AND ($1::uuid IS NULL OR id = "
+    "$1::uuid) AND ($1::uuid IS NOT NULL OR status <> 'disconnected') ORDER BY id LIMIT 2"};
+
+/* What these frontends say of a message, as schema NewMessage. */
+static const struct json *new_message(struct call *c, struct err *err)
+{
+    const struct json *text = json_get(call_body(c), "text");
+    const struct json *file = json_get(call_body(c), "attachment");
+    struct buf out;
+    buf_init(&out, call_body(c)->span.len + 64);
+    struct json_out o = {.buf = &out};
+    json_open(&o, '{');
+    if (text)
+        json_put_raw(&o, "text", text->span);
+    if (file) {
+        json_key_out(&o, "media");
+        json_open(&o, '[');
+        json_raw(&o, file->span);
+        json_close(&o, ']');
+    }
+    json_close(&o, '}');
+    struct str whole = str_dup(call_arena(c), buf_str(&out));
+    buf_done(&out);
+    return json_parse(call_arena(c), whole, err);
+}
+
+static void on_channel(struct call *c, struct pg_result *const *results, int n)
+{
+    (void)n;
+    struct err err = {0};
+    const struct pg_result *r = results[0];
+    if (pg_rows(r) == 0) {
+        call_problem(c, 422, "unknown_channel", STR("#/channel_id"),
+                     "No such Instagram account is connected.");
+        return;
+    }
+    if (pg_rows(r) > 1) {
+        call_problem(c, 400, "channel_wanted", STR("#/channel_id"),
+                     "Several Instagram accounts are connected: say which one.");
+        return;
+    }
+    const struct json *message = new_message(c, &err);
+    struct str to = json_text(call_arena(c), json_get(call_body(c), "recipient"));
+    if (message)
+        api_send_to(c, str_dup(call_arena(c), pg_text(r, 0, 0)), to, message, "message");
+    else
+        call_problem_err(c, &err);
+}
+
+static void send_message(struct call *c)
+{
+    struct str channel = json_text(call_arena(c), json_get(call_body(c), "channel_id"));
+    call_send(c, &channel_sql, &channel, 1);
+    call_run(c, on_channel);
+}
+
 const struct api_handler api_instagram_handlers[] = {
     {"testInstagramConnection", test_connection},
     {"updateInstagram", update_instagram},
     {"testInstagram", test_instagram},
+    {"sendInstagramMessage", send_message},
     {0},
 };

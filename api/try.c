@@ -7,7 +7,8 @@
 
 /* What an account has besides its name is not looked at: whether that is right, only the provider
  * knows. */
-#define NOBODY STR("0")
+#define NOBODY  STR("0")
+#define NOWHERE STR("https://nobody.invalid")
 
 bool api_try_build(struct call *c, const struct api_try *t, struct err *err)
 {
@@ -25,8 +26,11 @@ bool api_try_build(struct call *c, const struct api_try *t, struct err *err)
                                begins ? str_fmt(a, "to:%.*s", STR_ARG(t->to)) : t->conversation,
                            .contact_id = t->contact_id.ptr ? t->contact_id : t->to,
                            .is_group = t->is_group};
-    struct send_account account = {
-        .external_id = t->account, .type = t->account_type, .parent_id = NOBODY, .token = NOBODY};
+    struct send_account account = {.external_id = t->account,
+                                   .type = t->account_type,
+                                   .parent_id = NOBODY,
+                                   .token = NOBODY,
+                                   .base_url = NOWHERE};
     struct send_message *message = ARENA_NEW(a, struct send_message);
     struct send_request *request = ARENA_NEW(a, struct send_request);
     struct send_progress *progress = ARENA_NEW(a, struct send_progress);

@@ -6,6 +6,7 @@ import uuid
 import pytest
 
 from support.services import ROOT
+from support.wait import wait_until
 from support.webhooks import derived_secret
 
 KEY = "sim-unipile-canary-7f3e"
@@ -287,6 +288,51 @@ def test_instagram_is_tried_connected_and_shown_by_its_old_paths(stack, sim, ten
     assert stack.scalar("SELECT settings -> 'business' ->> 'city' FROM channels_account WHERE id = %s", channel["id"]) == "Ulm"
     state = api.ok("GET", "/api/instagram/test")
     assert state["ok"] and state["connected"] and [a["channel_id"] for a in state["accounts"]] == [channel["id"]]
+
+
+# --- what is said to an account that was connected so ------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def way_out(stack, sim):
+    stack.start("ingest"), stack.start("router")
+    return stack.start("sender", allowed_hosts=sim.host, scheduler_poll="50ms")
+
+
+def wait_message(api, message, status):
+    wait_until(lambda: api.ok("GET", f"/api/messages/{message['id']}")["status"] == status, 60, f"the message is {status}")
+
+
+def test_what_is_said_by_instagrams_old_path_goes_out_once_and_is_read(sim, tenant, api, way_out):
+    text, person = f"See you at {uuid.uuid4().hex[:8]}", f"8{uuid.uuid4().int % 10**15:015d}"
+    account, token = instagram(sim, tenant)
+    body = {"recipient": person, "text": text}
+    api.problem(422, "unknown_channel", "POST", "/api/instagram/send-message", json=body)
+    first = api.ok("POST", "/api/user/update-instagram", json={"access_token": token})["channel"]
+    once = {"Idempotency-Key": uuid.uuid4().hex}
+    said = [tenant.api("agent").ok("POST", "/api/instagram/send-message", 202, json=body, headers=once) for _ in range(2)]
+    message = said[0]["message"]
+    assert said[1]["message"]["id"] == message["id"] and message["status"] == "queued" and message["body"] == text
+    wait_message(api, message, "read")
+    sent = [row for row in sim.ledger(account=account) if row["text"] == text]
+    assert [row["to"] for row in sent] == [person]
+    other = api.ok("POST", "/api/user/update-instagram", json={"access_token": instagram(sim, tenant)[1]})["channel"]
+    api.problem(400, "channel_wanted", "POST", "/api/instagram/send-message", json=body)
+    picture = {"recipient": person, "channel_id": other["id"], "attachment": {"type": "image", "url": "https://a.example.com/b.jpg"}}
+    message = api.ok("POST", "/api/instagram/send-message", 202, json=picture)["message"]
+    assert (message["channel_id"], message["kind"]) == (other["id"], "image") and first["id"] != other["id"]
+    nobodys = {**body, "channel_id": str(uuid.uuid4())}
+    api.problem(422, "unknown_channel", "POST", "/api/instagram/send-message", json=nobodys)
+    api.problem(422, "empty_message", "POST", "/api/instagram/send-message", json={"recipient": person, "channel_id": other["id"]})
+
+
+def test_what_is_said_through_unipile_goes_out_and_is_read(sim, tenant, api, way_out):
+    account, text = known(sim, tenant), f"Yes, {uuid.uuid4().hex[:8]}"
+    unipile(api, sim)
+    channel = api.ok("POST", "/api/channels/whatsapp/connect", 201, json={"external_account_id": account})["channel"]
+    body = {"channel_id": channel["id"], "to": "+4915112345678", "text": text}
+    wait_message(api, api.ok("POST", "/api/messages", 202, json=body), "read")
+    assert sim.sends(text, account=account) == 1
 
 
 # --- how webhooks do --------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ static void release(struct journal *j, uint32_t i)
     j->n--;
     memmove(&j->entries[i], &j->entries[i + 1], sizeof e * (j->n - i));
     // An update without its beginning was under way before we looked.
-    if (e.has_inbound)
+    if (e.has_inbound || e.is_own)
         j->show(j->ctx, &e);
 }
 
@@ -62,7 +62,7 @@ static struct journal_entry *add(struct journal *j, struct str trace, int64_t no
 
 static void settle(struct journal *j, struct journal_entry *e)
 {
-    if (e->has_inbound && e->has_update && (e->has_frame || !j->wants_frames))
+    if ((e->has_inbound || e->is_own) && e->has_update && (e->has_frame || !j->wants_frames))
         release(j, (uint32_t)(e - j->entries));
 }
 
@@ -103,6 +103,7 @@ void journal_inbound(struct journal *j, const struct journal_inbound *in, int64_
     if (!e)
         e = add(j, in->trace, now_ms);
     e->has_inbound = true;
+    e->is_own = false;
     e->received_at_ms = in->received_at_ms;
     e->published_at_ms = in->published_at_ms;
     journal_set(&e->provider, in->provider);
@@ -111,6 +112,18 @@ void journal_inbound(struct journal *j, const struct journal_inbound *in, int64_
     journal_set(&e->text, in->text);
     journal_set(&e->external_id, in->external_id);
     settle(j, e);
+}
+
+/* What we send begins with us: its update is the whole event. One that a webhook caused comes after
+ * the webhook, and has found it. */
+static void begin_own(struct journal_entry *e, const struct journal_update *u)
+{
+    e->is_own = true;
+    e->received_at_ms = e->published_at_ms = u->stored_at_ms;
+    journal_set(&e->provider, u->provider);
+    journal_set(&e->kind, u->status);
+    journal_set(&e->conversation, u->conversation);
+    journal_set(&e->text, u->text);
 }
 
 static struct journal_entry *take_update(struct journal *j, const struct journal_update *u,
@@ -125,6 +138,8 @@ static struct journal_entry *take_update(struct journal *j, const struct journal
     if (!e) {
         e = add(j, u->trace, now_ms);
         journal_set(&e->external_id, u->external_id);
+        if (u->status.len)
+            begin_own(e, u);
     }
     e->has_update = true;
     e->stored_at_ms = u->stored_at_ms;

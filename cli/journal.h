@@ -19,6 +19,7 @@ struct journal_entry {
     int64_t first_seen_ms; /* monotonic; for the deadline */
     /* what came in */
     bool has_inbound;
+    bool is_own; /* nothing did: a message of ours changed, and kind is its status */
     int64_t received_at_ms, published_at_ms; /* wall: by ingest; in Kafka */
     struct journal_text provider, kind, conversation, text;
     struct journal_text external_id; /* of the message itself, or that it is about */
@@ -55,6 +56,8 @@ void journal_inbound(struct journal *j, const struct journal_inbound *in, int64_
 struct journal_update {
     struct str trace, id, kind, object_id, external_id;
     int64_t stored_at_ms;
+    /* Of a message that we send, whose changes nothing announces; absent for all else. */
+    struct str status, provider, conversation, text;
 };
 void journal_update(struct journal *j, const struct journal_update *u, int64_t now_ms);
 /* The same update as it came over the stream. */

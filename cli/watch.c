@@ -110,6 +110,22 @@ static struct str external_id_of(struct arena *a, const struct json *data)
     return id.len ? id : json_text(a, json_get(data, "external_id"));
 }
 
+/* A message that we send: its status is what happened. One that went away into another is no news.
+ */
+static void note_own(struct watch *w, struct journal_update *u, const struct json *data)
+{
+    struct arena *a = w->arena;
+    if (!str_eq_c(json_text(a, json_get(data, "direction")), "out") ||
+        str_eq_c(u->kind, "message.deleted"))
+        return;
+    struct str body = json_text(a, json_get(data, "body"));
+    u->status = json_text(a, json_get(data, "status"));
+    u->provider = json_text(a, json_get(data, "provider"));
+    u->conversation = json_text(a, json_get(data, "conversation_id"));
+    u->text = str_utf8(
+        a, body.len ? body : str_fmt(a, "(%.*s)", STR_ARG(json_text(a, json_get(data, "kind")))));
+}
+
 static void on_update(struct watch *w, const struct record *r)
 {
     struct err err;
@@ -118,13 +134,14 @@ static void on_update(struct watch *w, const struct record *r)
         return;
     if (w->conf->tenant[0] && !str_eq_c(v.tenant_id, w->conf->tenant))
         return;
+    const struct json *data = json_parse(w->arena, v.data, &err);
     struct journal_update u = {.trace = traceparent_trace_id(record_header(r, "traceparent")),
                                .id = v.id,
                                .kind = v.kind,
                                .object_id = v.object_id,
-                               .external_id =
-                                   external_id_of(w->arena, json_parse(w->arena, v.data, &err)),
+                               .external_id = external_id_of(w->arena, data),
                                .stored_at_ms = v.at_ms};
+    note_own(w, &u, data);
     journal_update(&w->journal, &u, clock_ms());
 }
 
@@ -158,6 +175,7 @@ static void on_frame(void *ctx, struct str text)
                                .object_id = json_text(w->arena, json_get(data, "id")),
                                .external_id = external_id_of(w->arena, data),
                                .stored_at_ms = frame_time(w->arena, json_get(frame, "at"))};
+    note_own(w, &u, data);
     journal_frame(&w->journal, &u, pushed_at_ms, clock_ms());
 }
 

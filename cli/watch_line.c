@@ -76,11 +76,11 @@ static void text_line(const struct watch_style *style, const struct journal_entr
     short_id(e->conversation.s, 10, id);
     cell(style, DIM, id, WIDTH_CONVERSATION, out);
     later(e, e->published_at_ms, "", text);
-    cell(style, "", text, WIDTH_KAFKA, out);
+    cell(style, e->is_own ? DIM : "", e->is_own ? "-" : text, WIDTH_KAFKA, out);
     if (e->has_update) {
         short_id(e->object_id.s, 8, id);
         later(e, e->stored_at_ms, id, text);
-        cell(style, "", text, WIDTH_STORED, out);
+        cell(style, "", e->is_own ? id : text, WIDTH_STORED, out);
     } else {
         cell(style, DIM, "nothing new", WIDTH_STORED, out);
     }
@@ -107,7 +107,8 @@ static void json_line(const struct journal_entry *e, struct buf *out)
     json_put_str(&o, "conversation", str_of(e->conversation.s));
     json_put_str(&o, "external_id", str_of(e->external_id.s));
     json_put_str(&o, "text", str_of(e->text.s));
-    json_put_int(&o, "kafka_ms", e->published_at_ms - e->received_at_ms);
+    if (!e->is_own)
+        json_put_int(&o, "kafka_ms", e->published_at_ms - e->received_at_ms);
     if (e->has_update) {
         json_put_str(&o, "update", str_of(e->update_kind.s));
         json_put_str(&o, "object_id", str_of(e->object_id.s));

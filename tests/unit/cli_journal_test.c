@@ -70,6 +70,42 @@ static void parts_come_together_in_any_order(void **state)
     }
 }
 
+static void what_we_send_is_an_event_of_its_own(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct journal j;
+    struct journal_update own = update;
+    own.status = STR("queued");
+    own.provider = STR("telegram");
+    own.conversation = STR("chat");
+    own.text = STR("Yes, we do!");
+    journal_init(&j, 3000, true, keep, &seen);
+    journal_update(&j, &own, 1);
+    assert_int_equal(seen.n, 0);
+    journal_frame(&j, &own, 1009, 1);
+    assert_int_equal(seen.n, 1);
+    assert_true(seen.entries[0].is_own);
+    assert_string_equal(seen.entries[0].kind.s, "queued");
+    assert_string_equal(seen.entries[0].text.s, "Yes, we do!");
+    // The provider's word about it is the provider's event.
+    journal_inbound(&j, &inbound, 1);
+    journal_frame(&j, &own, 1009, 1);
+    assert_int_equal(seen.n, 2);
+    assert_false(seen.entries[1].is_own);
+    assert_string_equal(seen.entries[1].kind.s, "message");
+    journal_done(&j);
+
+    struct watch_style style = {.has_stream = true};
+    struct buf out;
+    buf_init(&out, 4096);
+    watch_line(&style, &seen.entries[0], &out);
+    buf_putc(&out, '\0');
+    assert_non_null(strstr(buf_str(&out).ptr, "queued"));
+    assert_non_null(strstr(buf_str(&out).ptr, "message.created +2 ms"));
+    buf_done(&out);
+}
+
 static void what_brings_nothing_new_is_shown_in_time(void **state)
 {
     (void)state;
@@ -178,6 +214,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_come_together_in_any_order),
+        cmocka_unit_test(what_we_send_is_an_event_of_its_own),
         cmocka_unit_test(what_brings_nothing_new_is_shown_in_time),
         cmocka_unit_test(events_of_one_trace_find_their_own_updates),
         cmocka_unit_test(conversations_are_left_aside_and_strangers_unseen),

@@ -20,7 +20,7 @@ def dev(tmp_path):
             f"POSTRIDER_PORT_{name}": str(free_port())
             for name in (
                 "KAFKA", "KAFKA_CONTROLLER", "POSTGRES", "INGEST", "STREAM", "SIMULATOR", "API",
-                "INGEST_ADMIN", "ROUTER_ADMIN", "NOTIFIER_ADMIN", "API_ADMIN",
+                "INGEST_ADMIN", "ROUTER_ADMIN", "SENDER_ADMIN", "NOTIFIER_ADMIN", "API_ADMIN",
             )
         }  # fmt: skip
         return subprocess.run(

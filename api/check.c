@@ -57,7 +57,7 @@ static void put_step(struct buf *b, const struct step *at)
     buf_putc(b, '/');
     if (!at->key.ptr)
         buf_putf(b, "%d", at->index);
-    for (size_t i = 0; i < at->key.len; i++) {
+    for (size_t i = 0; at->key.ptr && i < at->key.len; i++) {
         char c = at->key.ptr[i];
         if (c == '~' || c == '/')
             buf_put_c(b, c == '~' ? "~0" : "~1");

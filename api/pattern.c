@@ -78,7 +78,7 @@ static bool read_class(struct reader *r, struct atom *x)
     if (negated)
         (void)next(r);
     for (char c; (c = next(r)) != ']';) {
-        char from, to;
+        char from = 0, to = 0;
         if (!read_char(r, x, c, &from))
             return false;
         to = from;
@@ -140,7 +140,7 @@ static bool read_times(struct reader *r, struct atom *x)
 
 static bool read_atom(struct reader *r, struct atom *x)
 {
-    char c = next(r), literal;
+    char c = next(r), literal = 0;
     if (c == '[')
         return read_class(r, x) && read_times(r, x);
     if (c == '.') {

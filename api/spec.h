@@ -59,6 +59,6 @@ void api_spec_route(const struct api_spec *s, enum http_method method, struct st
 struct str api_route_value(const struct api_route *r, struct str name);
 bool api_role_find(struct str name, enum api_role *out);
 /* "GET, HEAD, POST" for Allow. */
-struct str api_methods_text(struct arena *a, unsigned methods);
+struct str api_methods_text(struct arena *a, unsigned bits);
 int api_spec_operations(const struct api_spec *s);
 const struct api_operation *api_spec_operation(const struct api_spec *s, int i);

@@ -262,7 +262,8 @@ static void finish(struct pool_conn *c)
     struct pg_tx *tx = c->tx;
     PGresult *results[STATEMENTS_MAX];
     int n = c->n_results;
-    memcpy(results, c->results, sizeof *results * (size_t)n);
+    for (int i = 0; i < n; i++)
+        results[i] = c->results[i];
     struct err err = c->err;
     char sqlstate[PG_SQLSTATE_MAX], constraint[PG_CONSTRAINT_MAX];
     memcpy(sqlstate, c->sqlstate, sizeof sqlstate);

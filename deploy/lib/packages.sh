@@ -8,7 +8,7 @@ PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config git ca-certificates c
     libcurl4-openssl-dev libjwt-dev libwslay-dev libsodium-dev libcmocka-dev python3-yaml)
 PACKAGES_RUN=(postgresql-15 kcat procps)
 PACKAGES_TEST=(clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev binutils shellcheck
-    python3 python3-venv)
+    python3 python3-venv pgbouncer)
 PACKAGES_BENCH=(wrk valgrind python3 python3-venv)
 
 as_root() {

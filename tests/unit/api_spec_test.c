@@ -36,23 +36,23 @@ static void paths_lead_to_operations(void **state)
 {
     (void)state;
     static const struct {
-        enum http_method method;
         const char *path, *id, *value;
+        enum http_method method;
         bool has_path;
     } cases[] = {
-        {HTTP_GET, "/api/things", "list", NULL, true},
-        {HTTP_HEAD, "/api/things", "list", NULL, true},
-        {HTTP_POST, "/api/things", NULL, NULL, true},
-        {HTTP_GET, "/api/things/", NULL, NULL, false},
-        {HTTP_GET, "/api/things/7", "get", "7", true},
-        {HTTP_GET, "/api/things/mine", "mine", NULL, true},
-        {HTTP_GET, "/api/things/mine/send", NULL, NULL, true},
-        {HTTP_POST, "/api/things/mine/send", "send", "mine", true},
-        {HTTP_POST, "/api/things//send", NULL, NULL, false},
-        {HTTP_GET, "/api", NULL, NULL, false},
-        {HTTP_GET, "", NULL, NULL, false},
-        {HTTP_GET, "api/things", NULL, NULL, false},
-        {HTTP_GET, "/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p", NULL, NULL, false},
+        {"/api/things", "list", NULL, HTTP_GET, true},
+        {"/api/things", "list", NULL, HTTP_HEAD, true},
+        {"/api/things", NULL, NULL, HTTP_POST, true},
+        {"/api/things/", NULL, NULL, HTTP_GET, false},
+        {"/api/things/7", "get", "7", HTTP_GET, true},
+        {"/api/things/mine", "mine", NULL, HTTP_GET, true},
+        {"/api/things/mine/send", NULL, NULL, HTTP_GET, true},
+        {"/api/things/mine/send", "send", "mine", HTTP_POST, true},
+        {"/api/things//send", NULL, NULL, HTTP_POST, false},
+        {"/api", NULL, NULL, HTTP_GET, false},
+        {"", NULL, NULL, HTTP_GET, false},
+        {"api/things", NULL, NULL, HTTP_GET, false},
+        {"/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p", NULL, NULL, HTTP_GET, false},
     };
     struct err err = {0};
     struct api_spec *s = api_spec_new(str_of(good), tables, &err);

@@ -74,7 +74,9 @@ static struct str number(struct stage *s, EVP_PKEY *key, const char *name)
     unsigned char bytes[512];
     BIGNUM *n = NULL;
     assert_int_equal(EVP_PKEY_get_bn_param(key, name, &n), 1);
-    int min = strcmp(name, OSSL_PKEY_PARAM_RSA_N) && strcmp(name, OSSL_PKEY_PARAM_RSA_E) ? 32 : 0;
+    int min = strcmp(name, OSSL_PKEY_PARAM_RSA_N) != 0 && strcmp(name, OSSL_PKEY_PARAM_RSA_E) != 0
+                  ? 32
+                  : 0;
     int len = BN_num_bytes(n) > min ? BN_num_bytes(n) : min;
     assert_int_equal(BN_bn2binpad(n, bytes, len), len);
     BN_free(n);

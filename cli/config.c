@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `postrider config`, `config docs`, `metrics docs`. */
+/* `postrider config`, `config docs`, `metrics docs`, `api docs`. */
 #include "docs.h"
 #include "json.h"
 #include "program.h"
@@ -84,4 +84,10 @@ int metrics_docs_run(const struct cli_conf *conf, int argc, char **argv)
 {
     (void)conf, (void)argc, (void)argv;
     return print_page(docs_metrics);
+}
+
+int api_docs_run(const struct cli_conf *conf, int argc, char **argv)
+{
+    (void)conf, (void)argc, (void)argv;
+    return print_page(docs_api);
 }

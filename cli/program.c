@@ -239,10 +239,11 @@ int program_run(int argc, char **argv)
         return version();
     if (strcmp(argv[0], "simulate") == 0)
         return simulator_main(argc - 1, argv + 1);
-    const struct daemon *d = program_daemon(argv[0]);
-    if (d)
-        return run_daemon(d, argc - 1, argv + 1);
+    // Verbs first: `api docs` is one, `api` a daemon.
     int n_words;
     const struct verb *v = program_verb(argc, argv, &n_words);
+    const struct daemon *d = v ? NULL : program_daemon(argv[0]);
+    if (d)
+        return run_daemon(d, argc - 1, argv + 1);
     return v ? run_verb(v, argc - n_words, argv + n_words) : unknown(argc, argv);
 }

@@ -58,6 +58,7 @@ int topics_run(const struct cli_conf *conf, int argc, char **argv);
 int config_run(const struct cli_conf *conf, int argc, char **argv);
 int config_docs_run(const struct cli_conf *conf, int argc, char **argv);
 int metrics_docs_run(const struct cli_conf *conf, int argc, char **argv);
+int api_docs_run(const struct cli_conf *conf, int argc, char **argv);
 int doctor_run(const struct cli_conf *conf, int argc, char **argv);
 int tenant_create_run(const struct cli_conf *conf, int argc, char **argv);
 int tenant_list_run(const struct cli_conf *conf, int argc, char **argv);

@@ -10,6 +10,7 @@ const struct verb verbs[] = {
     {"config", "", "Print the settings in force, daemon by daemon.", "json", 0, 0, config_run},
     {"config docs", "", "Print docs/config.md.", "", 0, 0, config_docs_run},
     {"metrics docs", "", "Print docs/metrics.md.", "", 0, 0, metrics_docs_run},
+    {"api docs", "", "Print docs/api.md.", "", 0, 0, api_docs_run},
     {"doctor", "", "Check every dependency and setting, and say what to mend.",
      VERB_KAFKA "database_url? webhook_master_key? jwt_secret? meta_app_secret? "
                 "meta_verify_token? x_consumer_secret? json",

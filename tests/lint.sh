@@ -120,7 +120,7 @@ rule_tidy() {
 # What is generated from the tables in the code is fresh.
 rule_docs() {
     local program=$build/postrider page failed=0
-    for page in config metrics; do
+    for page in config metrics api; do
         [ -x "$program" ] || continue
         "$program" $page docs | diff -u "docs/$page.md" - || {
             echo "-> run: cmake --build $build --target docs-config"

@@ -9,6 +9,7 @@
 
 #include "call_impl.h"
 #include "clock.h"
+#include "cursor.h"
 #include "frame.h"
 #include "log.h"
 
@@ -113,45 +114,20 @@ bool call_if_match(struct call *c, int64_t *rev)
     return false;
 }
 
-#define CURSOR_PARTS_MAX 8
-
 struct str call_cursor_make(struct call *c, const struct str *parts, int n)
 {
-    struct str all = STR("1"); // the form's version
-    for (int i = 0; i < n; i++)
-        all = str_fmt(c->arena, "%.*s\x1f%.*s", STR_ARG(all), STR_ARG(parts[i]));
-    return base64url_encode(c->arena, all);
+    return api_cursor_join(c->arena, parts, n);
 }
 
 bool call_cursor_read(struct call *c, struct str *parts, int n)
 {
-    struct str text = call_query(c, "cursor"), all, found[CURSOR_PARTS_MAX];
-    assert(n <= CURSOR_PARTS_MAX);
+    struct str text = call_query(c, "cursor");
     for (int i = 0; i < n; i++)
         parts[i] = STR_NONE;
-    if (!text.ptr)
+    if (!text.ptr || api_cursor_split(c->arena, text, parts, n))
         return true;
-    int at = -1;
-    if (base64_decode(c->arena, text, &all) && str_eq(str_utf8(c->arena, all), all))
-        for (struct str part, rest = all; rest.ptr && at < n; at++) {
-            struct str tail;
-            (void)str_cut(rest, '\x1f', &part, &tail);
-            rest = tail;
-            if (at >= 0)
-                found[at] = part;
-            else if (!str_eq_c(part, "1"))
-                break;
-            if (at == n - 1 && rest.ptr)
-                at = n; // too many
-        }
-    if (at != n) {
-        call_problem(c, 400, "invalid_cursor", STR_NONE,
-                     "cursor: not one that this list has given");
-        return false;
-    }
-    for (int i = 0; i < n; i++)
-        parts[i] = found[i];
-    return true;
+    call_problem(c, 400, "invalid_cursor", STR_NONE, "cursor: not one that this list has given");
+    return false;
 }
 
 /* --- the answer ------------------------------------------------------------------------------- */

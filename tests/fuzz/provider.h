@@ -4,10 +4,13 @@
  *
  *   0  verify: a byte that is the header's length, the header, the body
  *   1  handshake: two bytes that are lengths of hub.mode and hub.verify_token, these,
- * hub.challenge; of X: crc_token 2  split and parse of what follows
+ *      hub.challenge; of X: crc_token
+ *   2  split and parse of what follows
  *   3  judge: a byte of flags, a byte of the status, one of a header's length, the header, the body
+ *   4  a case as the golden files of send/ have it, as JSON: build, judge, accounts and webhooks
  *
  * Anything else is a body from its first byte on, so that golden files are inputs as they are. */
+#include "access.h"
 #include "golden/properties.h"
 #include "golden/request.h"
 #include "golden/send.h"
@@ -203,6 +206,84 @@ static inline void fuzz_judge(const struct provider *p, struct str rest)
         fuzz_discover(p, (enum discover_what)(flags & 1), &account, &reply);
 }
 
+/* A token that cannot stand in the input that it is made of. */
+static inline struct str fuzz_token(struct arena *a, struct str input)
+{
+    uint8_t sum[SHA256_BYTES];
+    sha256(input, sum);
+    struct str hex = hex_encode(a, (struct str){(const char *)sum, sizeof sum});
+    return str_fmt(a, "token-%.*s", STR_ARG(hex));
+}
+
+/* What is sealed for an account is what the sender reads. */
+static inline void fuzz_access(struct arena *a, const struct send_account *account)
+{
+    struct err err = {0};
+    struct send_account again = {0};
+    struct str text = access_write(a, account);
+    assert(access_read(a, text, &again, &err));
+    assert(str_eq(again.token, account->token) && str_eq(again.login, account->login));
+    assert(str_eq(again.parent_id, account->parent_id));
+    assert(str_eq(again.api_version, account->api_version));
+}
+
+/* What a request must be, whatever it was made of: no header of it can be two. */
+static inline void fuzz_request(struct send_request *r, struct str token)
+{
+    assert(r->n_headers <= SEND_HEADERS_MAX && r->n_parts <= SEND_PARTS_MAX);
+    for (size_t i = 0; i < r->n_headers; i++)
+        for (size_t k = 0; k < r->headers[i].value.len; k++)
+            assert((unsigned char)r->headers[i].value.ptr[k] >= ' ');
+    for (size_t i = 0; i < r->url.len; i++)
+        assert((unsigned char)r->url.ptr[i] > ' ');
+    if (r->body_kind == BODY_JSON) {
+        auto_arena a = arena_new(DUMP_MAX);
+        struct err err = {0};
+        assert(json_is(json_parse(a, r->body, &err), JSON_OBJECT));
+    }
+    check_secrets(r, token);
+}
+
+static inline void fuzz_build(const struct provider *p, struct arena *a, const struct send_case *c)
+{
+    struct send_call call = {&c->account, &c->message, &c->progress, c->is_final};
+    struct send_request r = {0};
+    struct err err = {0};
+    bool ok = c->is_webhook    ? p->webhook->build(a, &c->ask, &c->account, &r, &err)
+              : c->is_discover ? p->discover->build(a, c->what, &c->account, c->cursor, &r, &err)
+                               : p->build(a, &call, &r, &err);
+    assert(ok || err.kind != ERR_NONE);
+    if (ok)
+        fuzz_request(&r, c->account.token);
+}
+
+static inline void fuzz_case(const struct provider *p, struct str text)
+{
+    auto_arena a = arena_new(PROVIDER_ARENA_MAX(4 * text.len));
+    struct err err = {0};
+    struct send_case c;
+    const struct json *root = json_parse(a, text, &err), *refs = json_get(root, "progress");
+    if (!json_is(root, JSON_OBJECT) || (refs && refs->size > SEND_STEPS_MAX))
+        return;
+    send_case_read(a, root, &c);
+    c.account.token = fuzz_token(a, text);
+    fuzz_access(a, &c.account);
+    if (c.is_webhook && (!p->webhook || c.ask.part >= p->webhook->n_parts))
+        return;
+    if (!c.has_reply) {
+        fuzz_build(p, a, &c);
+        return;
+    }
+    // A clock, and a status, are within reason: who calls sees to it.
+    c.reply.at_ms = (int64_t)((uint64_t)c.reply.at_ms % (UINT64_C(1) << 42));
+    c.reply.status = (int)((unsigned)c.reply.status % 1000);
+    c.account.token = SEND_TOKEN;
+    struct buf out;
+    buf_init(&out, DUMP_MAX);
+    dump_send_case(&out, p, a, &c);
+    buf_done(&out);
+}
+
 static inline int fuzz_provider(const char *name, const uint8_t *data, size_t size)
 {
     static struct fuzz_secrets fs; // reachable to the end: not a leak
@@ -214,6 +295,8 @@ static inline int fuzz_provider(const char *name, const uint8_t *data, size_t si
         fuzz_handshake(p, str_skip(rest, 1), &fs);
     else if (size && data[0] == 3)
         fuzz_judge(p, str_skip(rest, 1));
+    else if (size && data[0] == 4)
+        fuzz_case(p, str_skip(rest, 1));
     else
         (void)check_body(p, str_skip(rest, size && data[0] == 2));
     return 0;

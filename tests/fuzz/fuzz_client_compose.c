@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct json *root = json_parse(a, text, &err);
     if (!json_is(root, JSON_OBJECT))
         return 0;
-    struct sender_row row = {
+    struct send_row row = {
         .tenant_id = STR("0190c3a8-0000-7000-8000-000000000001"),
         .kind = json_text(a, json_get(root, "kind")),
         .body = json_text(a, json_get(root, "body")),
@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .media = span_of(json_get(root, "media")),
         .is_group = json_truthy(json_get(root, "is_group")),
     };
-    if (!sender_compose(a, &row, &m, &err)) {
+    if (!send_compose(a, &row, &m, &err)) {
         assert(err.kind == ERR_INVALID || err.kind == ERR_LIMITED);
         return 0;
     }

@@ -31,6 +31,14 @@ bool sim_tg_fits(struct sim_call *c, struct str text, size_t max, const char *to
 void sim_tg_sent(struct sim_tg *t, const char *kind, struct str text, const struct str *members,
                  size_t n, struct str detail);
 
+/* telegram_send_api.c */
+void sim_tg_message(struct sim_tg *t);
+void sim_tg_location(struct sim_tg *t);
+void sim_tg_venue(struct sim_tg *t);
+void sim_tg_action(struct sim_tg *t);
+void sim_tg_set_reaction(struct sim_tg *t);
+void sim_tg_read_business(struct sim_tg *t);
+
 /* telegram_media_api.c */
 void sim_tg_photo(struct sim_tg *t);
 void sim_tg_video(struct sim_tg *t);

@@ -141,7 +141,7 @@ static struct str parameter(struct str header, const char *name)
     size_t name_len = strlen(name);
     for (size_t i = 0; i < header.len;) {
         while (i < header.len && header.ptr[i] != ';')
-            i += header.ptr[i] == '"' ? 0 : 1;
+            i++;
         i++;
         while (i < header.len && (header.ptr[i] == ' ' || header.ptr[i] == '\t'))
             i++;

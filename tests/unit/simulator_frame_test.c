@@ -46,6 +46,9 @@ static const struct {
      "--b\r\nContent-Disposition: form-data; name=text\r\n\r\n\r\n--b\r\n\r\n--b--\r\n--b--",
      SIM_READ_MALFORMED, NULL},
     {"multipart/form-data; boundary=b", "", SIM_READ_MALFORMED, NULL},
+    {"multipart/form-data\"; boundary=b", "--b" PART "--b--\r\n", SIM_READ_TYPE, NULL},
+    {"multipart/form-data; boundary=b",
+     "--b\r\nContent-Disposition: form-data\"; name=text\r\n\r\nhi\r\n--b--", SIM_READ_OK, "hi"},
     {"multipart/form-data; boundary=", "--" PART "----", SIM_READ_MALFORMED, NULL},
 };
 

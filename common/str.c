@@ -60,11 +60,9 @@ bool str_ends(struct str s, struct str suffix)
 
 struct str str_skip(struct str s, size_t n)
 {
-    if (n == 0)
-        return s;
     if (n > s.len)
         n = s.len;
-    return (struct str){s.ptr + n, s.len - n};
+    return n ? (struct str){s.ptr + n, s.len - n} : s; // nothing is added to an absent pointer
 }
 
 static bool is_space(char c)

@@ -78,7 +78,8 @@ static bool sticker_check(const struct dialect *d, const struct send_message *m,
 {
     int64_t id = 0;
     bool known = d->is_love_only ? str_eq_c(m->media[0].ref, "like_heart")
-                                 : str_i64(m->media[0].ref, &id) && id > 0;
+                                 : str_i64(m->media[0].ref, &id) && id > 0 &&
+                                       m->media[0].ref.ptr[0] != '0'; // it goes out as it is
     if (m->n_media != 1 || !known)
         return err_set(err, ERR_INVALID, "%s has no such sticker: send it as an image", d->name);
     return true;

@@ -82,6 +82,26 @@ struct str phone_e164(struct arena *a, struct str digits)
     return str_fmt(a, "+%.*s", STR_ARG(digits));
 }
 
+struct str phone_written(struct arena *a, struct str text)
+{
+    char digits[E164_MAX + 1];
+    size_t n = 0;
+    text = str_trim(text);
+    if (!text.len || text.ptr[0] != '+')
+        return STR_NONE;
+    for (size_t i = 1; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool is_trunk = c == '(' && str_starts(str_skip(text, i), STR("(0)"));
+        if (is_trunk)
+            i += 2;
+        else if (c >= '0' && c <= '9' && n < sizeof digits)
+            digits[n++] = c;
+        else if (!c || !strchr(" ()-./", c))
+            return STR_NONE;
+    }
+    return phone_e164(a, (struct str){digits, n});
+}
+
 bool is_http_url(struct str url)
 {
     return str_starts(url, STR("https://")) || str_starts(url, STR("http://"));

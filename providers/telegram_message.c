@@ -107,7 +107,8 @@ static void read_contact(struct telegram_reading *r, const struct json *v, struc
 {
     struct str phone = field_id(r->a, v, "phone_number");
     p->text = telegram_name(r->a, v);
-    extra_str(x, "phone", str_or(phone_e164(r->a, phone), phone));
+    extra_str(x, "phone",
+              str_or(str_or(phone_e164(r->a, phone), phone_written(r->a, phone)), phone));
     extra_str(x, "user_id", telegram_id(r->a, v, "user_id"));
     extra_str(x, "vcard", field_id(r->a, v, "vcard"));
 }

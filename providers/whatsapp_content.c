@@ -75,7 +75,9 @@ static bool contact_read(struct content *c, const struct json *v, struct part *p
     p->text = field_id(c->a, json_get(v, "name"), "formatted_name");
     struct extra x;
     extra_init(&x);
-    extra_str(&x, "phone", phone_e164(c->a, field_id(c->a, first, "wa_id")));
+    extra_str(&x, "phone",
+              str_or(phone_e164(c->a, field_id(c->a, first, "wa_id")),
+                     phone_written(c->a, field_id(c->a, first, "phone"))));
     extra_copy(&x, c->a, "contact", json_is(v, JSON_OBJECT) ? v : NULL);
     return extra_done(&x, c->a, &p->extra, c->err);
 }

@@ -27,8 +27,8 @@ void event_set_unknown(struct arena *a, struct event *ev, struct str bytes, cons
 struct str str_shorten(struct str s, size_t max_bytes);
 /* "+15550100002" from decimal digits, as many as a number of E.164 has; else absent. */
 struct str phone_e164(struct arena *a, struct str digits);
-/* The same of a number as people write it, which begins with "+": spaces, brackets, dots and hyphens
- * are left out, and the "(0)" of those who dial within the country. */
+/* The same of a number as people write it, which begins with "+": spaces, brackets, dots and
+ * hyphens are left out, and the "(0)" of those who dial within the country. */
 struct str phone_written(struct arena *a, struct str text);
 bool is_http_url(struct str url);
 

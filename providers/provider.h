@@ -101,7 +101,9 @@ struct event {
                        * new occurrence from a duplicate. Only for events that set a state, which
                        * may be set again: the record's position is to be part of what is unique */
     struct str account;
-    struct str account_type;       /* absent: the webhook does not say */
+    struct str account_type; /* absent: the webhook does not say */
+    struct str parent; /* what the account belongs to, where the webhook says it: an account_status
+                        * may name that as its account, and is about each that belongs to it */
     struct str conversation;       /* provider's id of the thread; absent: account-level */
     struct str conversation_alias; /* the network's own id of the same thread; absent: none */
     struct str conversation_name;  /* group subject; absent: none */

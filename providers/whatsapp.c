@@ -74,6 +74,9 @@ static bool parse_nested(struct arena *a, const struct meta_item *item, struct e
 static bool parse_item(struct arena *a, const struct meta_item *item, struct event *ev, size_t *n,
                        struct err *err)
 {
+    struct str business = field_id(a, item->entry, "id");
+    if (!str_eq(business, item->account))
+        ev->parent = business;
     if (item->list == META_NESTED)
         return parse_nested(a, item, ev, err);
     if (item->list == META_CHANGES)

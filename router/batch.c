@@ -9,6 +9,9 @@
 #include "id.h"
 #include "parked.h"
 
+// A provider's id; in an index, whose entries have at most 2700 bytes.
+#define PARENT_MAX 128
+
 const char *router_outcome_name(enum event_outcome o)
 {
     static const char *const names[OUTCOMES] = {"new", "redelivered", "duplicate", "ignored",
@@ -42,6 +45,7 @@ void router_batch_reset(struct batch *b, int64_t now_at_ms)
     *b = (struct batch){.arena = a, .values = values, .now_at_ms = now_at_ms};
     router_model_init(&b->model, a, now_at_ms);
     router_table_init(&b->channels, a);
+    router_table_init(&b->parents, a);
     router_table_init(&b->channels_by_id, a);
     router_table_init(&b->conversations_by_id, a);
     router_table_init(&b->named, a);
@@ -64,6 +68,49 @@ struct channel *router_batch_add_channel(struct batch *b, struct str provider, s
     ch->account = account;
     router_table_put(&b->channels, NULL, channel_key(b, provider, account), ch);
     return ch;
+}
+
+void router_batch_add_child(struct batch *b, struct str parent, struct channel *ch)
+{
+    struct str key = channel_key(b, ch->provider, parent);
+    struct channel *first = router_table_find(&b->parents, NULL, key);
+    ch->sibling = NULL;
+    if (!first) {
+        router_table_put(&b->parents, NULL, key, ch);
+        return;
+    }
+    while (first->sibling)
+        first = first->sibling;
+    first->sibling = ch;
+}
+
+static bool is_disconnected(const struct channel *ch)
+{
+    return str_eq_c(ch->status, "disconnected");
+}
+
+static bool is_about_accounts(const struct events *events)
+{
+    for (size_t i = 0; i < events->n; i++)
+        if (events->items[i].kind != EVENT_ACCOUNT_STATUS && events->items[i].kind != EVENT_UNKNOWN)
+            return false;
+    return true;
+}
+
+void router_batch_resolve(const struct batch *b, struct item *it)
+{
+    struct str provider = it->event.provider, account = it->event.account;
+    it->channel = router_batch_channel(b, provider, account);
+    if (it->channel || !is_about_accounts(&it->events))
+        return;
+    struct channel *ch = router_table_find(&b->parents, NULL, channel_key(b, provider, account));
+    it->channel = ch;
+    it->is_of_parent = ch != NULL;
+    // One that is connected speaks for the others, where there is one.
+    while (ch && is_disconnected(ch))
+        ch = ch->sibling;
+    if (ch)
+        it->channel = ch;
 }
 
 /* --- decode
@@ -198,7 +245,16 @@ static struct str key_of(struct batch *b, const struct item *it, const struct ev
                    (long long)it->rec->offset);
 }
 
-static void admit_event(struct batch *b, struct item *it, int idx)
+/* Which account another belongs to is believed of a webhook of that other account. */
+static void learn_parent(struct channel *ch, const struct event *ev)
+{
+    if (!ev->parent.len || ev->parent.len > PARENT_MAX || str_eq(ev->parent, ch->parent))
+        return;
+    ch->parent = ev->parent;
+    ch->parent_changed = true;
+}
+
+static void admit_event(struct batch *b, struct item *it, struct channel *ch, int idx)
 {
     const struct event *ev = &it->events.items[idx];
     struct job *job = &b->jobs[b->n_jobs++];
@@ -214,10 +270,10 @@ static void admit_event(struct batch *b, struct item *it, int idx)
         return;
     }
     job->fact = (struct fact){.event = ev,
-                              .channel = it->channel,
+                              .channel = ch,
                               .at_ms = ev->at_ms ? ev->at_ms : it->event.received_at_ms,
                               .trace = it->trace};
-    struct conversation *c = conversation_of(b, it->channel, ev->conversation);
+    struct conversation *c = conversation_of(b, ch, ev->conversation);
     if (!c)
         return;
     bool is_read = ev->kind == EVENT_READ || ev->kind == EVENT_PLAYED;
@@ -257,11 +313,29 @@ static void admit_parked(struct batch *b, struct item *it)
                                             .outcome = OUTCOME_QUARANTINED};
 }
 
+/* An event of what channels belong to is one of each of them that is connected. */
+static void admit_siblings(struct batch *b, struct item *it, int idx)
+{
+    if (!it->is_of_parent || it->events.items[idx].kind == EVENT_UNKNOWN)
+        return;
+    for (struct channel *ch = it->channel->sibling; ch; ch = ch->sibling)
+        if (!is_disconnected(ch))
+            admit_event(b, it, ch, idx);
+}
+
+static size_t count_jobs(const struct item *it)
+{
+    size_t n_channels = 1;
+    for (const struct channel *ch = it->channel; it->is_of_parent && ch; ch = ch->sibling)
+        n_channels++;
+    return it->events.n * n_channels + 1;
+}
+
 void router_batch_admit(struct batch *b)
 {
     size_t n = 0;
     for (size_t i = 0; i < b->n_items; i++)
-        n += b->items[i].events.n + 1;
+        n += count_jobs(&b->items[i]);
     b->jobs = ARENA_ARRAY(b->arena, struct job, n);
     for (size_t i = 0; i < b->n_items; i++) {
         struct item *it = &b->items[i];
@@ -273,8 +347,12 @@ void router_batch_admit(struct batch *b)
         }
         if (it->source == SOURCE_RESULTS)
             admit_result(b, it);
-        for (size_t k = 0; k < it->events.n; k++)
-            admit_event(b, it, (int)k);
+        for (size_t k = 0; k < it->events.n; k++) {
+            if (!it->is_of_parent)
+                learn_parent(it->channel, &it->events.items[k]);
+            admit_event(b, it, it->channel, (int)k);
+            admit_siblings(b, it, (int)k);
+        }
     }
     router_parked_route(b);
 }

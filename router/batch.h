@@ -39,6 +39,7 @@ struct item {
     struct quarantined quarantined;
     struct events events; /* of an inbound record */
     struct channel *channel;
+    bool is_of_parent; /* the account is what channels belong to: `channel` and its siblings */
     struct str conversation; /* external id of the conversation that a result's object belongs to */
     bool tenant_exists;      /* of the tenant in the URL */
     /* quarantine: NULL: it is not */
@@ -75,6 +76,7 @@ struct batch {
     size_t n_jobs;
     struct model model;
     struct table channels; /* by (provider, account), as "provider:account" */
+    struct table parents;  /* by (provider, parent): the first of the channels that belong to it */
     struct table channels_by_id, conversations_by_id;
     struct table named; /* objects that the results topic names, by id */
     int64_t now_at_ms;
@@ -119,3 +121,8 @@ void router_batch_apply(struct batch *b);
 struct channel *router_batch_channel(const struct batch *b, struct str provider,
                                      struct str account);
 struct channel *router_batch_add_channel(struct batch *b, struct str provider, struct str account);
+/* The channel is one of those that belong to this parent. */
+void router_batch_add_child(struct batch *b, struct str parent, struct channel *ch);
+/* Whose record it is: the account's channel, or where it is about nothing but accounts, the
+ * channels that belong to that account. */
+void router_batch_resolve(const struct batch *b, struct item *it);

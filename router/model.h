@@ -19,8 +19,11 @@ enum change {
 struct channel {
     struct str id, tenant_id, provider, account, account_type, platform, name, username;
     struct str status, provider_status, status_key;
+    struct str parent; /* what the account belongs to, as its webhooks said; absent: not yet */
+    struct channel *sibling; /* next of the same parent, of those that the batch asked for */
     int64_t status_at_ms, rev;
     bool changed; /* to be written */
+    bool parent_changed;
     bool publish;
     struct str trace;
 };

@@ -61,7 +61,8 @@ struct quarantined router_parked_of(const struct batch *b, const struct item *it
                                 is_decoded ? it->event.received_at_ms : rec->timestamp_at_ms,
                             .key = rec->key.ptr ? rec->key : STR(""),
                             .body = is_decoded ? it->event.body : rec->value};
-    if (is_decoded && !q.tenant_id.ptr && it->channel)
+    if (is_decoded && !q.tenant_id.ptr && it->channel &&
+        !it->is_of_parent) // else it may be another's too
         q.tenant_id = it->channel->tenant_id;
     if (it->source == SOURCE_RESULTS)
         q.tenant_id = it->result.tenant_id;

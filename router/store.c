@@ -154,7 +154,9 @@ struct channel *router_store_read_channel(struct batch *b, const struct pg_resul
     ch->provider_status = router_store_text(b, r, row, col++);
     ch->status_key = router_store_text(b, r, row, col++);
     ch->status_at_ms = pg_i64(r, row, col++);
-    ch->rev = pg_i64(r, row, col);
+    ch->rev = pg_i64(r, row, col++);
+    if (!ch->parent_changed)
+        ch->parent = router_store_text(b, r, row, col);
     return ch;
 }
 

@@ -17,8 +17,12 @@ const struct pg_stmt router_load_sql[] = {
     [BEGIN] = {"begin", "BEGIN"},
     [CHANNELS] =
         {"channels",
-         "SELECT " CHANNEL_COLUMNS " FROM unnest($1::text[], $2::text[]) u(provider, account) "
-         "JOIN channels_account ch ON ch.provider = u.provider AND ch.external_account_id = u.account"},
+         "SELECT " CHANNEL_COLUMNS
+         ", NULL FROM unnest($1::text[], $2::text[]) u(provider, account) "
+         "JOIN channels_account ch ON ch.provider = u.provider AND ch.external_account_id = u.account "
+         "UNION ALL SELECT " CHANNEL_COLUMNS
+         ", u.account FROM unnest($1::text[], $2::text[]) u(provider, account) "
+         "JOIN channels_account ch ON ch.provider = u.provider AND ch.parent_external_id = u.account"},
     [TENANTS] = {"tenants",
                  "SELECT t.id FROM unnest($1::uuid[]) u(id) JOIN tenants t ON t.id = u.id"},
     [RESULT_MESSAGES] =

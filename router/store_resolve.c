@@ -110,12 +110,21 @@ static void take_tenants(struct batch *b, const struct pg_result *r)
     }
 }
 
+static void take_channels(struct batch *b, const struct pg_result *r)
+{
+    for (int i = 0; i < pg_rows(r); i++) {
+        struct channel *ch = router_store_read_channel(b, r, i, 0);
+        struct str parent = router_store_text(b, r, i, N_CHANNEL_COLUMNS);
+        if (parent.ptr)
+            router_batch_add_child(b, parent, ch);
+    }
+}
+
 static void take_resolved(struct store *s, struct batch *b, int id, const struct pg_result *r)
 {
     (void)s;
     if (id == CHANNELS)
-        for (int i = 0; i < pg_rows(r); i++)
-            (void)router_store_read_channel(b, r, i, 0);
+        take_channels(b, r);
     else if (id == TENANTS)
         take_tenants(b, r);
     else if (id != BEGIN)
@@ -150,7 +159,7 @@ bool router_store_resolve(struct store *s, struct batch *b, struct err *err)
     for (size_t i = 0; i < b->n_items; i++) {
         struct item *it = &b->items[i];
         if (it->source == SOURCE_INBOUND && !it->reason)
-            it->channel = router_batch_channel(b, it->event.provider, it->event.account);
+            router_batch_resolve(b, it);
     }
     name_results(b);
     return true;

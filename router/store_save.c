@@ -295,6 +295,23 @@ static bool save_channels(struct store *s, struct batch *b, struct err *err)
     return send_if(s, n, SET_CHANNELS, err);
 }
 
+static bool save_parents(struct store *s, struct batch *b, struct err *err)
+{
+    int n = 0;
+    router_store_columns(s, 2);
+    for (size_t i = 0; i < b->n_items; i++) {
+        struct channel *ch = b->items[i].channel;
+        if (!ch || !ch->parent_changed)
+            continue;
+        ch->parent_changed = false; // as above
+        struct row w = row_of(s);
+        put(&w, ch->id);
+        put(&w, ch->parent);
+        n++;
+    }
+    return send_if(s, n, SET_PARENTS, err);
+}
+
 static bool save_conversations(struct store *s, struct batch *b, struct err *err)
 {
     int n = 0;
@@ -426,8 +443,8 @@ bool router_store_save(struct store *s, struct batch *b, struct err *err)
         !save_merged(s, b, err) || !save_new(s, b, err) || !save_status(s, b, err) ||
         !save_texts(s, b, err) || !drop_attachments(s, b, err) || !add_attachments(s, b, err) ||
         !save_receipts(s, b, err) || !save_reactions(s, b, err) || !save_early(s, b, err) ||
-        !drop_early(s, b, err) || !save_channels(s, b, err) || !save_conversations(s, b, err) ||
-        !save_events(s, b, err) ||
+        !drop_early(s, b, err) || !save_channels(s, b, err) || !save_parents(s, b, err) ||
+        !save_conversations(s, b, err) || !save_events(s, b, err) ||
         !router_store_send_plain(s, COMMIT, &router_save_sql[COMMIT], err) ||
         !router_store_run(s, b, take_saved, err))
         return err_wrap(err, "storing");

@@ -20,8 +20,8 @@ const struct pg_stmt router_save_sql[] = {
                      "u(id, tenant, provider, account, reason, detail, topic, partition, off, key, body, headers, at) "
                      "ON CONFLICT (topic, partition, \"offset\") DO NOTHING RETURNING id, tenant_id, provider, account, reason) "
                      "INSERT INTO outbox (tenant_id, id, object_kind, object_id) "
-                     "SELECT ch.tenant_id, q.id, 'quarantine', q.id FROM added q JOIN channels_account ch "
-                     "ON ch.provider = q.provider AND ch.external_account_id = q.account "
+                     "SELECT DISTINCT ON (q.id) ch.tenant_id, q.id, 'quarantine', q.id FROM added q JOIN channels_account ch "
+                     "ON ch.provider = q.provider AND q.account IN (ch.external_account_id, ch.parent_external_id) "
                      "WHERE q.reason = 'unknown_account' AND (q.tenant_id IS NULL OR q.tenant_id = ch.tenant_id) "
                      "AND ch.status <> 'disconnected'"},
     [QUARANTINED] =
@@ -140,6 +140,11 @@ const struct pg_stmt router_save_sql[] = {
              "u.at") ", rev = c.rev + 1, updated_at = now() "
                      "FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[]) "
                      "u(id, status, provider_status, key, at) WHERE c.id = u.id RETURNING c.id, c.rev"},
+    [SET_PARENTS] =
+        {"set_parents",
+         "UPDATE channels_account c SET parent_external_id = w.parent FROM (SELECT k.id, u.parent "
+         "FROM unnest($1::uuid[], $2::text[]) u(id, parent) JOIN channels_account k ON k.id = u.id "
+         "ORDER BY k.id FOR UPDATE OF k) w WHERE c.id = w.id"},
     [SET_CONVERSATIONS] =
         {"set_conversations",
          "UPDATE conversations c SET external_id = u.ext, alias = u.alias, name = u.name, contact_id = u.contact, "

@@ -25,8 +25,8 @@ struct store {
 #define CHANNEL_COLUMNS                                                                        \
     "ch.id, ch.tenant_id, ch.provider, ch.external_account_id, ch.account_type, ch.platform, " \
     "ch.name, ch.username, ch.status, ch.provider_status, ch.status_key, " MS(                 \
-        "ch.status_at") ", ch.rev"
-#define N_CHANNEL_COLUMNS 13
+        "ch.status_at") ", ch.rev, ch.parent_external_id"
+#define N_CHANNEL_COLUMNS 14
 
 /* Begin the columns of a statement. */
 void router_store_columns(struct store *s, int n);

@@ -219,3 +219,53 @@ def test_an_expect_100_and_a_chunked_body_are_taken(shop):
         answer = client.makefile("rb").readline()
     assert answer.startswith(b"HTTP/1.1 200")
     stack.wait_rows(1, "SELECT count(*) FROM messages WHERE external_message_id = 'chunked'")
+
+
+def test_what_is_about_a_business_account_reaches_each_of_its_channels_once(shop):
+    """WhatsApp names the business account in such webhooks, and none of its phone numbers."""
+    stack, tenant = shop
+    other, nobody = stack.tenant("other"), stack.tenant("third")
+    business, strange = "200000000000401", "200000000000999"
+    channels = {n: t.connect("whatsapp", n) for n, t in
+                (("3001", tenant), ("3002", tenant), ("3003", other), ("3009", nobody))}  # fmt: skip
+
+    def post(of, **change):
+        body = {"object": "whatsapp_business_account", "entry": [{"id": of, "time": change.pop("time", 1767225660), "changes": [change]}]}
+        assert stack.webhooks.meta("whatsapp", body).status_code == 200
+
+    def message(number, of):
+        post(of, field="messages", value={
+            "messaging_product": "whatsapp", "metadata": {"display_phone_number": "15550100001", "phone_number_id": number},
+            "messages": [{"from": "15550100002", "id": f"wamid.{number}", "timestamp": "1767225700", "type": "text", "text": {"body": "x"}}]})  # fmt: skip
+
+    def statuses():
+        return {n: s for n, s in stack.query("SELECT external_account_id, status FROM channels_account WHERE provider = 'whatsapp'")}
+
+    streams = {t: t.stream() for t in (tenant, other, nobody)}
+    restricted = {"field": "account_update", "value": {"event": "ACCOUNT_RESTRICTION", "restriction_info": [{"restriction_type": "X"}]}}
+    # Nobody knows yet whose it is: it waits, and is replayed when a number says so.
+    post(business, **restricted)
+    assert wait_quarantined(stack, "unknown_account")[0] is None
+    message("3009", strange)
+    message("3001", business)
+    stack.wait_rows(1, "SELECT count(*) FROM channels_account WHERE external_account_id = '3001' AND parent_external_id = %s", business)
+    stack.start("sender", scheduler_poll="50ms")
+    wait_until(lambda: statuses()["3001"] == "error", 60, "what waited for the business account is replayed")
+    for number in ("3002", "3003"):
+        message(number, business)
+    stack.wait_rows(3, "SELECT count(*) FROM channels_account WHERE parent_external_id = %s", business)
+    for _ in range(2):  # and once more, as providers do
+        post(business, time=1767229999, field="account_update", value={"event": "PARTNER_REMOVED"})
+    wait_until(lambda: list(statuses().values()).count("auth_required") == 3, 30, "the status is on each channel")
+    post(strange, time=1767230000, field="account_update", value={"event": "ACCOUNT_DELETED"})
+    wait_until(lambda: statuses()["3009"] == "deleted", 30, "the last webhook is through")
+    assert statuses() == {"3001": "auth_required", "3002": "auth_required", "3003": "auth_required", "3009": "deleted"}
+
+    def told(t):
+        return sorted(u["data"]["id"] for u in streams[t].updates("channel.status") if u["data"]["status"] in ("auth_required", "deleted"))
+
+    for t, numbers in ((tenant, ("3001", "3002")), (other, ("3003",)), (nobody, ("3009",))):
+        wait_until(lambda t=t, n=len(numbers): len(told(t)) >= n, 30, "the tenant is told")
+        assert told(t) == sorted(channels[n] for n in numbers), "each tenant is told of its own, once"
+    rows = stack.query("SELECT count(*) FROM quarantine WHERE replayed_at IS NULL AND provider = 'whatsapp'")
+    assert rows == [(0,)], "nothing about a known business account is refused"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* WhatsApp: batches of any shape, who a message is about, and room for hostile bodies. */
+#include "fields.h"
 #include "golden/properties.h"
 #include "test.h"
 
@@ -232,6 +233,60 @@ static int setup(void **state)
     return whatsapp ? 0 : -1;
 }
 
+static void a_number_says_what_business_it_belongs_to(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *account, *parent; /* parent NULL: it says none */
+    } cases[] = {
+        {HEAD "\"messages\":[{\"id\":\"w1\",\"from\":\"15550100002\",\"type\":\"text\",\"text\":{"
+              "\"body\":\"x\"}}" TAIL,
+         "2", "1"},
+        {HEAD
+         "\"statuses\":[{\"id\":\"w1\",\"status\":\"read\",\"recipient_id\":\"15550100002\"}" TAIL,
+         "2", "1"},
+        {"{\"object\":\"whatsapp_business_account\",\"entry\":[{\"id\":\"1\",\"changes\":[{\"field\":"
+         "\"account_update\",\"value\":{\"event\":\"ACCOUNT_DELETED\"}}]}]}",
+         "1", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct unit unit = {.body = str_of(cases[i].body)};
+        auto_arena a = arena_new(PROVIDER_ARENA_MAX(unit.body.len));
+        struct events events = {0};
+        struct err err = {0};
+        assert_true(whatsapp->parse(a, &unit, &events, &err));
+        assert_int_equal(events.n, 1);
+        assert_true(str_eq_c(events.items->account, cases[i].account));
+        assert_true(str_eq(events.items->parent, str_of(cases[i].parent)));
+    }
+}
+
+static void a_number_as_people_write_it_becomes_e164(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *written, *want;
+    } cases[] = {
+        {"+1 (555) 010-0002", "+15550100002"},
+        {"+49 (0)30 / 901820", "+4930901820"},
+        {" +44.20.7946.0018 ", "+442079460018"},
+        {"+15550100002", "+15550100002"},
+        {"1 555 010 0002", NULL},
+        {"+1 555 CALL", NULL},
+        {"+", NULL},
+        {"", NULL},
+        {"+0 555 0100002", NULL},
+        {"+1 555 010 0002 0003 0004", NULL},
+        {"+1 555\xc2\xa0"
+         "010",
+         NULL},
+    };
+    auto_arena a = arena_new(1 << 16);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        if (!str_eq(phone_written(a, str_of(cases[i].written)), str_of(cases[i].want)))
+            fail_msg("'%s'", cases[i].written);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +295,8 @@ int main(void)
         cmocka_unit_test(contacts_do_not_multiply),
         cmocka_unit_test(bodies_made_to_be_large_find_room_or_are_refused),
         cmocka_unit_test(the_account_has_one_type_and_platform),
+        cmocka_unit_test(a_number_says_what_business_it_belongs_to),
+        cmocka_unit_test(a_number_as_people_write_it_becomes_e164),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

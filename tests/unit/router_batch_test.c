@@ -121,6 +121,70 @@ static void all_events_of_a_parked_record_stay_out(void **state)
     assert_null(s->b->model.first_conversation);
 }
 
+/* What channels belong to is none itself; one of three is disconnected. */
+static void what_is_about_a_parent_is_about_each_channel_of_it_once(void **state)
+{
+    struct setup *s = *state;
+    struct channel channels[3];
+    for (size_t i = 0; i < ARRAY_LEN(channels); i++) {
+        channels[i] = (struct channel){.id = STR("ch"),
+                                       .tenant_id = STR("t"),
+                                       .provider = STR("whatsapp"),
+                                       .account_type = STR("whatsapp_business_account"),
+                                       .status = i ? STR("ok") : STR("disconnected")};
+        router_batch_add_child(s->b, STR("77"), &channels[i]);
+    }
+    struct event events[] = {{.kind = EVENT_ACCOUNT_STATUS,
+                              .key = STR("k1"),
+                              .account = STR("77"),
+                              .status = STR("error"),
+                              .at_ms = 7},
+                             {.kind = EVENT_UNKNOWN, .key = STR("k2"), .reason = STR("field x")}};
+    s->item.adapter = provider_find(STR("whatsapp"));
+    s->item.event = (struct webhook_event){.provider = STR("whatsapp"), .account = STR("77")};
+    s->item.events = (struct events){.items = events, .n = 2};
+    router_batch_resolve(s->b, &s->item);
+    assert_ptr_equal(s->item.channel, &channels[1]);
+    admit(s, events, 2);
+    router_batch_apply(s->b);
+    assert_int_equal(s->b->n_jobs, 3);
+    assert_ptr_equal(s->b->jobs[1].fact.channel, &channels[2]);
+    assert_int_equal(s->b->jobs[1].outcome, OUTCOME_NEW);
+    for (size_t i = 1; i < ARRAY_LEN(channels); i++) {
+        assert_true(str_eq_c(channels[i].status, "error"));
+        assert_true(channels[i].changed && channels[i].publish);
+    }
+    assert_false(channels[0].changed);
+    assert_string_equal(s->item.reason, "unknown_event");
+}
+
+static void a_message_is_never_given_to_the_channels_of_a_parent(void **state)
+{
+    struct setup *s = *state;
+    struct event events[] = {message("k1", "m1")};
+    s->channel.provider = STR("instagram");
+    router_batch_add_child(s->b, STR("77"), &s->channel);
+    s->item.event = (struct webhook_event){.provider = STR("instagram"), .account = STR("77")};
+    s->item.events = (struct events){.items = events, .n = 1};
+    router_batch_resolve(s->b, &s->item);
+    assert_null(s->item.channel);
+    admit(s, events, 1);
+    assert_string_equal(s->item.reason, "unknown_account");
+}
+
+static void a_channel_learns_what_it_belongs_to_from_its_own_webhooks(void **state)
+{
+    struct setup *s = *state;
+    struct event events[] = {message("k1", "m1")};
+    events[0].parent = STR("77");
+    admit(s, events, 1);
+    assert_true(s->channel.parent_changed && str_eq_c(s->channel.parent, "77"));
+    s->channel.parent_changed = false;
+    s->b->n_jobs = 0;
+    admit(s, events, 1);
+    assert_false(s->channel.parent_changed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +195,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             an_unknown_event_is_parked_and_the_rest_of_its_record_goes_in, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_events_of_a_parked_record_stay_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_about_a_parent_is_about_each_channel_of_it_once,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_message_is_never_given_to_the_channels_of_a_parent,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_channel_learns_what_it_belongs_to_from_its_own_webhooks,
+                                        set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

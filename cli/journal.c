@@ -29,6 +29,7 @@ void journal_init(struct journal *j, int64_t settle_ms, bool wants_frames,
     *j = (struct journal){
         .settle_ms = settle_ms, .wants_frames = wants_frames, .show = show, .ctx = ctx};
     j->entries = xalloc(sizeof *j->entries * JOURNAL_MAX);
+    j->traces = xalloc(sizeof *j->traces * JOURNAL_MAX);
 }
 
 static void release(struct journal *j, uint32_t i)
@@ -46,7 +47,30 @@ void journal_done(struct journal *j)
     while (j->n)
         release(j, 0);
     free(j->entries);
+    free(j->traces);
     j->entries = NULL;
+    j->traces = NULL;
+}
+
+static void set_trace(char out[33], struct str trace)
+{
+    size_t n = trace.len < 32 ? trace.len : 32;
+    memcpy(out, trace.ptr, n);
+    out[n] = '\0';
+}
+
+static void remember(struct journal *j, struct str trace)
+{
+    set_trace(j->traces[j->n_traces++ % JOURNAL_MAX], trace);
+}
+
+/* Did a webhook cause it? One may change many messages, and is shown once. */
+static bool came_in(const struct journal *j, struct str trace)
+{
+    for (uint32_t i = 0; i < j->n_traces && i < JOURNAL_MAX; i++)
+        if (str_eq_c(trace, j->traces[i]))
+            return true;
+    return false;
 }
 
 static struct journal_entry *add(struct journal *j, struct str trace, int64_t now_ms)
@@ -55,8 +79,7 @@ static struct journal_entry *add(struct journal *j, struct str trace, int64_t no
         release(j, 0);
     struct journal_entry *e = &j->entries[j->n++];
     *e = (struct journal_entry){.first_seen_ms = now_ms};
-    size_t n = trace.len < sizeof e->trace - 1 ? trace.len : sizeof e->trace - 1;
-    memcpy(e->trace, trace.ptr, n);
+    set_trace(e->trace, trace);
     return e;
 }
 
@@ -99,6 +122,7 @@ static struct journal_entry *find(struct journal *j, struct str trace, struct st
 
 void journal_inbound(struct journal *j, const struct journal_inbound *in, int64_t now_ms)
 {
+    remember(j, in->trace);
     struct journal_entry *e = find(j, in->trace, in->external_id, true);
     if (!e)
         e = add(j, in->trace, now_ms);
@@ -114,10 +138,13 @@ void journal_inbound(struct journal *j, const struct journal_inbound *in, int64_
     settle(j, e);
 }
 
-/* What we send begins with us: its update is the whole event. One that a webhook caused comes after
- * the webhook, and has found it. */
-static void begin_own(struct journal_entry *e, const struct journal_update *u)
+/* What we send begins with us: its update is the whole event. Only from where it is seen last: what
+ * was shown once must not come again by the other way. */
+static void begin_own(const struct journal *j, struct journal_entry *e,
+                      const struct journal_update *u)
 {
+    if (!u->status.len || e->has_inbound || came_in(j, u->trace))
+        return;
     e->is_own = true;
     e->received_at_ms = e->published_at_ms = u->stored_at_ms;
     journal_set(&e->provider, u->provider);
@@ -138,8 +165,6 @@ static struct journal_entry *take_update(struct journal *j, const struct journal
     if (!e) {
         e = add(j, u->trace, now_ms);
         journal_set(&e->external_id, u->external_id);
-        if (u->status.len)
-            begin_own(e, u);
     }
     e->has_update = true;
     e->stored_at_ms = u->stored_at_ms;
@@ -152,8 +177,11 @@ static struct journal_entry *take_update(struct journal *j, const struct journal
 void journal_update(struct journal *j, const struct journal_update *u, int64_t now_ms)
 {
     struct journal_entry *e = take_update(j, u, now_ms);
-    if (e)
-        settle(j, e);
+    if (!e)
+        return;
+    if (!j->wants_frames)
+        begin_own(j, e, u);
+    settle(j, e);
 }
 
 void journal_frame(struct journal *j, const struct journal_update *u, int64_t pushed_at_ms,
@@ -164,6 +192,7 @@ void journal_frame(struct journal *j, const struct journal_update *u, int64_t pu
         return;
     e->has_frame = true;
     e->pushed_at_ms = pushed_at_ms;
+    begin_own(j, e, u);
     settle(j, e);
 }
 

@@ -35,6 +35,8 @@ struct journal_entry {
 struct journal {
     struct journal_entry *entries;
     uint32_t n;
+    char (*traces)[33]; /* what came in lately: a ring */
+    uint32_t n_traces;
     bool wants_frames; /* without a stream an event is whole when it is stored */
     int64_t settle_ms;
     /* The event is whole, or was waited for long enough. */

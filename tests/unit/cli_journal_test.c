@@ -88,13 +88,20 @@ static void what_we_send_is_an_event_of_its_own(void **state)
     assert_true(seen.entries[0].is_own);
     assert_string_equal(seen.entries[0].kind.s, "queued");
     assert_string_equal(seen.entries[0].text.s, "Yes, we do!");
-    // The provider's word about it is the provider's event.
-    journal_inbound(&j, &inbound, 1);
-    journal_frame(&j, &own, 1009, 1);
+    // By the other way it comes late, and is no news.
+    journal_update(&j, &own, 1);
+    journal_expire(&j, 4000);
+    assert_int_equal(seen.n, 1);
+    // The provider's word about it is the provider's event, however many messages it changes.
+    own.id = STR("u2");
+    journal_inbound(&j, &inbound, 4001);
+    journal_frame(&j, &own, 1009, 4001);
+    own.id = STR("u3");
+    journal_frame(&j, &own, 1009, 4001);
+    journal_done(&j);
     assert_int_equal(seen.n, 2);
     assert_false(seen.entries[1].is_own);
     assert_string_equal(seen.entries[1].kind.s, "message");
-    journal_done(&j);
 
     struct watch_style style = {.has_stream = true};
     struct buf out;

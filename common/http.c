@@ -238,21 +238,24 @@ static bool expects_continue(const struct http_request *r)
 }
 
 /* Is its body for on_body, or was it answered without one? */
-static bool begin_streaming(struct http_server *s, struct http_request *r, bool has_length)
+static bool begin_streaming(struct http_server *s, struct http_request *r, int64_t length)
 {
-    if (!s->opts.on_head || !(has_length || http_header(r, "Transfer-Encoding").ptr))
+    if (!s->opts.on_head || !(length > 0 || http_header(r, "Transfer-Encoding").ptr))
         return false;
+    bool is_short = length > 0 && length / DISCARD_FACTOR <= s->opts.body_max_bytes;
+    r->parked = is_short && !expects_continue(r); // an answer waits for the body's end
+    r->is_early = !r->parked;
+    s->n_parked += r->parked;
     r->state = HTTP_HANDLING;
-    if (s->opts.on_head(s->opts.ctx, r)) {
-        r->was_handled = true;
-        if (r->state == HTTP_HANDLING)
-            r->state = HTTP_STREAMING;
-        return true;
-    }
+    bool taken = s->opts.on_head(s->opts.ctx, r);
+    r->is_early = false;
+    r->was_handled = taken;
     if (r->state == HTTP_ANSWERED)
         return true;
-    r->state = HTTP_READING;
-    return false;
+    s->n_parked -= r->parked;
+    r->parked = false;
+    r->state = taken ? HTTP_STREAMING : HTTP_READING;
+    return taken;
 }
 
 /* The headers are there. A body that is announced too large is refused at once when the client
@@ -267,10 +270,9 @@ static enum MHD_Result begin(struct http_server *s, struct MHD_Connection *mhd, 
     r->conn = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     int64_t length = 0;
     struct str text = http_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    bool has_length = text.ptr && str_i64(text, &length) && length > 0;
-    if (begin_streaming(s, r, has_length))
-        return MHD_YES;
-    if (!has_length)
+    if (!text.ptr || !str_i64(text, &length) || length < 0)
+        length = 0;
+    if (begin_streaming(s, r, length) || length == 0)
         return MHD_YES; // none, or chunked: grows as it comes
     int status = http_body_refusal(r, (uint64_t)length);
     if (!status && http_body_reserve(

@@ -47,8 +47,8 @@ struct http_server_opts {
     /* The headers of a request with a body are there, and the body is not. True: the body is
      * streamed: body_max does not bound it, nothing of it is kept, each piece goes to on_body as it
      * comes, and on_request follows when it has ended. It may be answered here (a 401, a 413): then
-     * nothing of it is read, on_request does not come, and the connection is closed. NULL: none is
-     * streamed. */
+     * on_body and on_request do not come. What is short enough is read and dropped first, so that
+     * the client sees the answer; else the connection is closed. NULL: none is streamed. */
     bool (*on_head)(void *ctx, struct http_request *r);
     /* A piece of a streamed body. False: no more of it is wanted: what follows is dropped, as long
      * as it is short enough to be worth reading, so that the client sees on_request's answer. */

@@ -58,8 +58,9 @@ struct http_request {
     bool was_handled, parked;
     struct http_source source;        /* of the answer; read NULL: none */
     bool source_waits, source_broken; /* suspended; to be broken off */
-    bool has_ended;                   /* and waits for its source to be done with */
-    struct MHD_Response *answer;      /* of a parked request, until libmicrohttpd asks for it */
+    bool is_early;  /* being answered before its body was read: its connection is closed */
+    bool has_ended; /* and waits for its source to be done with */
+    struct MHD_Response *answer; /* of a parked request, until libmicrohttpd asks for it */
     int status;
 };
 

@@ -249,7 +249,7 @@ static void add_headers(struct http_request *r, struct MHD_Response *response,
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
     for (const struct http_extra *x = r->headers; x; x = x->next)
         (void)MHD_add_response_header(response, x->name, x->value);
-    if (r->server->quiescing)
+    if (r->server->quiescing || r->is_early)
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
@@ -257,7 +257,7 @@ void http_answer(struct http_request *r, int status, const char *content_type, s
 {
     struct http_server *s = r->server;
     if (!body.len && !content_type && !r->headers) {
-        send_answer(r, status, s->quiescing ? s->empty_close : s->empty);
+        send_answer(r, status, s->quiescing || r->is_early ? s->empty_close : s->empty);
         return;
     }
     // libmicrohttpd does not write to a copied buffer, its signature only lacks the const.

@@ -15,6 +15,7 @@
 
 #define PIECE_BYTES     (512 * 1024)
 #define PUT_ANSWER_MAX  65536
+#define UNSIGNED        STR("UNSIGNED-PAYLOAD") /* the header itself is wanted in each request */
 #define URL_MAX         2048
 #define SIGNATURE_MAX   256
 #define CREDENTIALS_MAX 512
@@ -100,7 +101,7 @@ static void keep(struct storage_draft *d)
     struct signing signing;
     // The body is not signed: TLS guards it, and its sum is in our own row.
     const struct fetch_header headers[] = {{"Content-Type", str_of(d->mime)},
-                                           {"x-amz-content-sha256", STR("UNSIGNED-PAYLOAD")}};
+                                           {"x-amz-content-sha256", UNSIGNED}};
     struct fetch_source source = {read_draft, d, d->size_bytes};
     struct fetch_request r = {.method = FETCH_PUT,
                               .headers = headers,
@@ -168,7 +169,8 @@ static bool get_piece(struct storage_file *f, struct err *err)
     char range[64];
     int64_t to = f->end >= 0 && f->end - f->at < PIECE_BYTES ? f->end : f->at + PIECE_BYTES;
     int n = snprintf(range, sizeof range, "bytes=%lld-%lld", (long long)f->at, (long long)to - 1);
-    const struct fetch_header headers[] = {{"Range", {range, (size_t)n}}};
+    const struct fetch_header headers[] = {{"Range", {range, (size_t)n}},
+                                           {"x-amz-content-sha256", UNSIGNED}};
     struct fetch_request r = {.method = FETCH_GET,
                               .headers = headers,
                               .n_headers = ARRAY_LEN(headers),

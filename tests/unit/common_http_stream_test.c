@@ -28,7 +28,6 @@ static bool on_head(void *ctx, struct http_request *r)
     struct fixture *f = ctx;
     f->n_heads++;
     if (str_eq_c(http_path(r), "/denied")) {
-        http_set_header(r, "Connection", STR("close"));
         http_answer(r, 401, NULL, STR_NONE);
         return false;
     }
@@ -182,6 +181,15 @@ static void what_was_refused_by_its_head_is_answered_without_its_body(void **sta
     client_wait_closed(&c);
     assert_int_equal(f.n_requests, 0);
     assert_null(strstr(c.in, "100 Continue"));
+    client_close(&c);
+    // A short one is read first, so that its connection goes on.
+    client_open(&c, &f.loop, http_server_port(f.server));
+    client_say(&c, "POST /denied HTTP/1.1\r\nHost: h\r\nContent-Length: 3000\r\n\r\n");
+    send_bytes(&c, 3000);
+    client_wait(&c, "HTTP/1.1 401", 1);
+    client_say(&c, "POST /plain HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
+    client_wait(&c, "whole 3.", 1);
+    assert_false(c.closed);
     client_close(&c);
     stop(&f);
 }

@@ -176,11 +176,6 @@ void call_end(struct call *c, int status)
     api_call_done(c);
 }
 
-struct http_request *call_http(struct call *c)
-{
-    return c->http;
-}
-
 static void open_problem(struct call *c, int status, const char *code, struct str detail)
 {
     struct json_out *o = &c->out;
@@ -293,7 +288,7 @@ void call_absent(struct call *c)
 
 /* --- to the client ---------------------------------------------------------------------------- */
 
-static void put_headers(struct call *c)
+void call_common_headers(struct call *c)
 {
     static const char exposed[] =
         "ETag, Location, Idempotency-Replayed, RateLimit-Limit, RateLimit-Remaining, "
@@ -301,7 +296,6 @@ static void put_headers(struct call *c)
     for (const struct call_header_out *h = c->headers; h; h = h->next)
         http_set_header(c->http, h->name, h->value);
     http_set_header(c->http, "X-Request-Id", c->request_id);
-    http_set_header(c->http, "Cache-Control", STR("no-store"));
     http_set_header(c->http, "X-Content-Type-Options", STR("nosniff"));
     if (c->origin.ptr) {
         http_set_header(c->http, "Access-Control-Allow-Origin", c->origin);
@@ -311,11 +305,17 @@ static void put_headers(struct call *c)
     api_call_rate_headers(c);
 }
 
+struct http_request *call_http(struct call *c)
+{
+    return c->http;
+}
+
 void call_deliver(struct call *c)
 {
     if (c->http) {
         const char *type = c->status >= 400 ? "application/problem+json" : "application/json";
-        put_headers(c);
+        call_common_headers(c);
+        http_set_header(c->http, "Cache-Control", STR("no-store"));
         http_answer(c->http, c->status, c->buf.len ? type : NULL, buf_str(&c->buf));
     }
     api_call_done(c);

@@ -28,6 +28,18 @@ struct who {
     struct str role;    /* owner, agent, operator */
 };
 
+/* Who takes the body of an operation with x-stream-body, as it comes. */
+struct api_body {
+    const char *operation_id; /* NULL ends the table */
+    /* The headers are there, and token, rate and parameters are good. False: it was answered. */
+    bool (*begin)(struct call *c);
+    /* False: no more of it is wanted. `run` comes when it has ended. */
+    bool (*piece)(struct call *c, struct str bytes);
+    /* The call has ended, by its answer or because its client went away in the middle: drop what is
+     * left of what began. Once. */
+    void (*drop)(struct call *c);
+};
+
 struct api_handler {
     const char *operation_id; /* NULL ends a table */
     void (*run)(struct call *c);
@@ -120,4 +132,6 @@ void call_absent(struct call *c); /* the 404 that says nothing of whether it exi
 /* The request itself, for answers that are no JSON (media): take it, answer with http_*; the call
  * is then only a place in memory, ended by call_end. NULL: the client has gone. */
 struct http_request *call_http(struct call *c);
+/* Those that every answer has, and call_set_header's, onto the request that call_http gave. */
+void call_common_headers(struct call *c);
 void call_end(struct call *c, int status); /* status: for the metrics */

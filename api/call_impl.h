@@ -66,6 +66,8 @@ struct call {
     struct call_header_out *headers;
     int status; /* 0: not answered yet */
     bool ended;
+    bool is_streaming;                 /* its body is still to come */
+    const struct api_body *body_taker; /* NULL: its body is no streamed one; its drop is owed */
 
     struct pg_tx *tx;
     enum call_round round;

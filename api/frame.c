@@ -7,6 +7,7 @@
 #include "auth.h"
 #include "call_impl.h"
 #include "clock.h"
+#include "handlers.h"
 #include "id.h"
 #include "origin.h"
 #include "rate.h"
@@ -120,9 +121,24 @@ static struct call *take(struct calls *s)
     return c;
 }
 
+static void drop_body(struct call *c)
+{
+    const struct api_body *taker = c->body_taker;
+    c->body_taker = NULL;
+    if (taker)
+        taker->drop(c);
+}
+
+void api_calls_drop_bodies(struct calls *s)
+{
+    for (struct call *c = s->live; c; c = c->live_next)
+        drop_body(c);
+}
+
 void api_call_done(struct call *c)
 {
     struct calls *s = c->calls;
+    drop_body(c);
     char code[8];
     (void)snprintf(code, sizeof code, "%d", c->status);
     metric_add(metric_cell(s->api->metrics, API_METRIC_REQUESTS, c->op ? c->op->id : "none", code),
@@ -150,8 +166,13 @@ void api_calls_on_done(void *ctx, struct http_request *r)
     struct call *c = *http_user(r);
     if (c && c->op && c->op->is_secret)
         http_wipe_body(r);
-    if (c)
-        c->http = NULL; // it goes on without its client
+    if (!c)
+        return;
+    c->http = NULL; // it goes on without its client
+    if (!c->is_streaming)
+        return;
+    c->status = CLIENT_GONE; // in the middle of its body: there is nothing to go on with
+    api_call_done(c);
 }
 
 /* --- what every request has ------------------------------------------------------------------- */
@@ -463,7 +484,9 @@ static void serve_known(struct call *c)
                      "the operator has suspended this tenant");
         return;
     }
-    if (check_rates(c) && check_path(c) && check_params(c) && check_body(c)) {
+    if (c->body_taker) // all of it was checked before its body came
+        c->op->handler->run(c);
+    else if (check_rates(c) && check_path(c) && check_params(c) && check_body(c)) {
         read_key(c);
         c->op->handler->run(c);
     }
@@ -508,7 +531,7 @@ static void serve(struct call *c)
         no_operation(c);
         return;
     }
-    if (!check_token(c))
+    if (!c->body_taker && !check_token(c))
         return;
     if (c->op->roles == API_OPERATOR) {
         if (c->api->operators)
@@ -523,14 +546,12 @@ static void serve(struct call *c)
     }
 }
 
-void api_calls_on_request(void *ctx, struct http_request *r)
+static struct call *begin(struct calls *s, struct http_request *r)
 {
-    struct calls *s = ctx;
     reap(s);
     struct call *c = take(s);
     c->http = r;
     *http_user(r) = c;
-    http_defer(r);
     c->since_us = clock_us();
     c->now_at_ms = clock_at_ms();
     c->request_id = request_id(c);
@@ -538,10 +559,55 @@ void api_calls_on_request(void *ctx, struct http_request *r)
     c->origin = allowed_origin(c);
     c->path = str_dup(c->arena, http_path(r));
     api_spec_route(s->api->spec, http_method(r), c->path, &c->route);
-    if (s->n_under_way > s->max) {
-        const struct err busy = {.kind = ERR_BUSY, .msg = "too many calls are under way"};
-        call_problem_err(c, &busy);
-        return;
-    }
-    serve(c);
+    return c;
+}
+
+static bool is_too_many(struct call *c)
+{
+    const struct err busy = {.kind = ERR_BUSY, .msg = "too many calls are under way"};
+    if (c->calls->n_under_way <= c->calls->max)
+        return false;
+    call_problem_err(c, &busy);
+    return true;
+}
+
+/* A streamed body is taken only from who may bring one. Whether its tenant is suspended may be a
+ * question to the database: that is asked when the body has come. */
+bool api_calls_on_head(void *ctx, struct http_request *r)
+{
+    struct calls *s = ctx;
+    struct api_route route;
+    api_spec_route(s->api->spec, http_method(r), http_path(r), &route);
+    if (!route.operation || !route.operation->is_streamed)
+        return false;
+    struct call *c = begin(s, r);
+    c->op = c->route.operation;
+    if (is_too_many(c) || !check_token(c))
+        return true;
+    (void)api_standing_get(s->api->standings, c->who.tenant_id, clock_ms(), &c->standing);
+    if (!check_rates(c) || !check_path(c) || !check_params(c) || !check_media_type(c))
+        return true;
+    c->body_taker = api_body_find(c->op->id);
+    c->is_streaming = c->body_taker->begin(c);
+    return true;
+}
+
+bool api_calls_on_body(void *ctx, struct http_request *r, struct str piece)
+{
+    (void)ctx;
+    struct call *c = *http_user(r);
+    return c && c->body_taker->piece(c, piece);
+}
+
+void api_calls_on_request(void *ctx, struct http_request *r)
+{
+    struct calls *s = ctx;
+    struct call *c = *http_user(r);
+    bool has_streamed = c != NULL;
+    if (!c)
+        c = begin(s, r);
+    http_defer(r);
+    c->is_streaming = false;
+    if (has_streamed || !is_too_many(c))
+        serve(c);
 }

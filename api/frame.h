@@ -13,6 +13,10 @@ int api_calls_under_way(const struct calls *s);
 /* For struct http_server_opts; ctx: struct calls. */
 void api_calls_on_request(void *ctx, struct http_request *r);
 void api_calls_on_done(void *ctx, struct http_request *r);
+bool api_calls_on_head(void *ctx, struct http_request *r);
+bool api_calls_on_body(void *ctx, struct http_request *r, struct str piece);
+/* What streamed bodies have begun is dropped: before what it lies in ends. */
+void api_calls_drop_bodies(struct calls *s);
 
 /* For call*.c. */
 void api_call_done(struct call *c);

@@ -9,6 +9,8 @@ extern const struct api_handler api_conversations_handlers[];
 extern const struct api_handler api_notes_handlers[];
 extern const struct api_handler api_history_handlers[];
 extern const struct api_handler api_send_handlers[];
+extern const struct api_handler api_upload_handlers[], api_media_handlers[];
+extern const struct api_handler api_stream_handlers[];
 extern const struct api_handler api_users_handlers[];
 extern const struct api_handler api_credentials_handlers[];
 extern const struct api_handler api_channel_handlers[], api_channel_connect_handlers[];
@@ -16,6 +18,9 @@ extern const struct api_handler api_instagram_handlers[];
 extern const struct api_handler api_webhook_health_handlers[];
 extern const struct api_handler api_quarantine_handlers[];
 extern const struct api_handler api_operator_handlers[];
+
+/* Who takes the body of an operation with x-stream-body. */
+const struct api_body *api_body_find(const char *operation_id);
 
 /* All of them; NULL ends. */
 extern const struct api_handler *const api_handler_tables[];

@@ -233,7 +233,8 @@ static bool read_operation(struct api_spec *s, const struct json *item, const st
     op->id = str_c(s->a, json_text(s->a, json_get(node, "operationId")));
     op->is_idempotent = json_truthy(json_get(node, "x-idempotent"));
     op->is_secret = json_truthy(json_get(node, "x-secret"));
-    op->has_raw_body = json_truthy(json_get(node, "x-raw-body"));
+    op->is_streamed = json_truthy(json_get(node, "x-stream-body"));
+    op->has_raw_body = op->is_streamed || json_truthy(json_get(node, "x-raw-body"));
     struct api_param *params = ARENA_ARRAY(s->a, struct api_param, PARAMS_MAX);
     op->params = params;
     if (!*op->id)

@@ -34,6 +34,7 @@ struct api_operation {
     const struct json *media; /* requestBody.content: its keys are the content types; NULL: none */
     bool needs_body;
     const struct api_handler *handler;
+    bool is_streamed; /* x-stream-body: the body is taken as it comes */
 };
 
 #define API_SEGMENTS_MAX 12

@@ -205,6 +205,8 @@ static bool make_server(struct api_worker *w, struct err *err)
                             .idle_timeout_ms = conf->idle_timeout,
                             .body_max_bytes = conf->body_max,
                             .header_pool_bytes = HEADER_POOL,
+                            .on_head = api_calls_on_head,
+                            .on_body = api_calls_on_body,
                             .on_request = api_calls_on_request,
                             .on_done = api_calls_on_done,
                             .ctx = w->calls,
@@ -294,6 +296,8 @@ void api_worker_free(struct api_worker *w)
     // Whoever may still begin a transaction ends before the pool does.
     api_passwords_free(w->api.passwords);
     api_outside_free(w->api.outside);
+    if (w->calls)
+        api_calls_drop_bodies(w->calls);
     pg_pool_free(w->api.pool); // calls that wait for it end
     pg_pool_free(w->api.operators);
     http_server_free(w->http);

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "id.h"
+#include "outside.h"
 
 #define JSON_MAX       ((size_t)1 << 20)
 #define SEND_AT_MAX_MS INT64_C(31622400000) /* a year: later than that is a mistake */
@@ -55,6 +56,7 @@ static bool read_medium(struct call *c, struct api_outgoing *x, const struct jso
     struct api_medium *m = &x->media[x->n_media];
     struct str at = str_fmt(a, "#/media/%d", x->n_media++);
     struct uuid id;
+    struct err err = {0};
     *m = (struct api_medium){.type = text_of(c, v, "type"),
                              .media_id = text_of(c, v, "media_id"),
                              .url = text_of(c, v, "url"),
@@ -64,9 +66,8 @@ static bool read_medium(struct call *c, struct api_outgoing *x, const struct jso
         call_problem(c, 422, "no_file", at, "a file has either media_id or url");
         return false;
     }
-    if (m->url.ptr && !str_starts(m->url, STR("https://"))) {
-        call_problem(c, 422, "bad_url", str_fmt(a, "%.*s/url", STR_ARG(at)),
-                     "want an https:// URL");
+    if (m->url.ptr && !guard_url(call_api(c)->outside->guard, m->url, &err)) {
+        call_problem(c, 422, "bad_url", str_fmt(a, "%.*s/url", STR_ARG(at)), "%s", err.msg);
         return false;
     }
     if (m->media_id.ptr && uuid_parse(m->media_id, &id)) {

@@ -306,6 +306,7 @@ def test_what_cannot_be_sent_is_refused_with_a_reason_before_it_is_stored(inbox)
         ({"media": [{"type": "image", "url": "https://x.example/a.png", "media_id": str(uuid.uuid4())}]}, "no_file",
          "#/media/0"),
         ({"media": [{"type": "image", "url": "http://x.example/a.png"}]}, "bad_url", "#/media/0/url"),
+        ({"media": [{"type": "image", "url": "https://169.254.169.254/latest"}]}, "bad_url", "#/media/0/url"),
         ({"media": [{"type": "image", "media_id": str(uuid.uuid4())}]}, "unknown_file", "#/media/0/media_id"),
         ({"emoji": "👍", "text": "x"}, "no_target", "#/target_id"),
         ({"emoji": "👍", "target_id": other}, "unknown_message", "#/target_id"),

@@ -390,5 +390,9 @@ void messenger_judge(struct arena *a, const struct send_call *call, const struct
                      struct judgement *out)
 {
     static const struct graph_dialect d = {NULL, message_id, "attachment_id"};
+    struct err err = {0};
     graph_judge(a, call, reply, &d, out);
+    // Conversations have the other side's id, also those that the answer to a comment begins.
+    if (out->outcome == OUTCOME_SENT && send_makes_message(call->message->kind))
+        out->conversation = field_id(a, json_parse(a, reply->body, &err), "recipient_id");
 }

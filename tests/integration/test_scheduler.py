@@ -336,6 +336,16 @@ def begun(channel, person):
     return c
 
 
+@pytest.mark.parametrize("provider", ["messenger", "instagram"])
+def test_metas_answer_names_the_conversation(sending, provider):
+    sending.start()
+    channel = free_channel(sending, provider, account="100000000000201")
+    c = begun(channel, "7000000000000301")
+    m = c.send("hello", outgoing={"kind": "text", "text": "hello", "to_person": "7000000000000301"})
+    c.wait_status(m, "sent", "delivered", "read")
+    assert sending.stack.query("SELECT id::text, external_id FROM conversations") == [(c.id, "7000000000000301")]
+
+
 def test_a_conversation_that_we_began_gets_its_name_or_joins_the_one_that_is_there(sending):
     stack = sending.stack
     stack.start("notifier")

@@ -18,7 +18,7 @@ static const struct pg_stmt take_bulks = {
     "ch.platform, ch.account_type, (SELECT count(*) FROM (SELECT FROM messages m WHERE m.tenant_id = b.tenant_id "
     "AND m.channel_id = b.channel_id AND m.unsettled AND m.bulk_id IS NOT NULL AND m.status = 'queued' "
     "LIMIT 10000) x) FROM bulks b JOIN channels_account ch ON ch.id = b.channel_id "
-    "WHERE b.status = 'running' AND coalesce(b.send_at, '-infinity') <= now() "
+    "JOIN tenants t ON t.id = b.tenant_id AND t.status = 'active' WHERE b.status = 'running' AND coalesce(b.send_at, '-infinity') <= now() "
     "AND ch.status NOT IN ('auth_required', 'stopped', 'deleted', 'disconnected') ORDER BY b.updated_at LIMIT $1::int FOR UPDATE OF b SKIP LOCKED"};
 static const struct pg_stmt take_recipients = {
     "bulk_recipients",

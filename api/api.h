@@ -33,5 +33,6 @@ struct api {
     struct api_passwords *passwords;
     struct api_outside *outside;
     struct api_inbox *inbox; /* inbox.h */
+    size_t bulk_bytes;       /* of bulks' bodies that are being kept */
     int index;               /* of the thread */
 };

@@ -32,6 +32,11 @@ const struct who *call_who(const struct call *c)
     return &c->who;
 }
 
+const struct api_operation *call_operation(const struct call *c)
+{
+    return c->op;
+}
+
 struct str call_path(const struct call *c, const char *name)
 {
     return api_route_value(&c->route, str_of(name));
@@ -66,7 +71,14 @@ const struct json *call_body(const struct call *c)
 
 struct str call_raw_body(const struct call *c)
 {
+    if (c->kept_body.ptr)
+        return c->kept_body;
     return c->http ? http_body(c->http) : STR_NONE;
+}
+
+void call_set_raw_body(struct call *c, struct str body)
+{
+    c->kept_body = body;
 }
 
 void **call_state(struct call *c)

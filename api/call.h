@@ -18,6 +18,7 @@
 #include "pg_pool.h"
 
 struct call;
+struct api_operation;
 struct http_request;
 
 struct who {
@@ -48,6 +49,7 @@ struct api_handler {
 struct api *call_api(struct call *c);
 struct arena *call_arena(struct call *c);
 const struct who *call_who(const struct call *c);
+const struct api_operation *call_operation(const struct call *c);
 struct str call_path(const struct call *c, const char *name);
 struct str call_query(const struct call *c,
                       const char *name); /* absent: STR_NONE, or the default */
@@ -55,6 +57,9 @@ bool call_query_i64(const struct call *c, const char *name, int64_t *out); /* fa
 struct str call_header(const struct call *c, const char *name); /* before the first wait only */
 const struct json *call_body(const struct call *c);             /* NULL: none */
 struct str call_raw_body(const struct call *c); /* x-raw-body; before the first wait only */
+/* Who takes a streamed body and keeps all of it says so with each piece: an Idempotency-Key stands
+ * for what was asked, body included. Absent when it goes. */
+void call_set_raw_body(struct call *c, struct str body);
 void **call_state(struct call *c);              /* the handler's own */
 struct str call_peer(const struct call *c);     /* the caller's address, see trusted_proxies */
 struct str call_request_id(const struct call *c);

@@ -55,6 +55,7 @@ struct call {
     struct str request_id, peer, origin, path;
     struct call_value values[CALL_QUERY_MAX]; /* query and header parameters that came */
     int n_values;
+    struct str kept_body; /* of a streamed one, by who takes it */
     const struct json *body;
     void *state;
     int64_t since_us, now_at_ms;

@@ -427,7 +427,7 @@ static void read_key(struct call *c)
     struct str text = http_header(c->http, "Idempotency-Key");
     if (!c->op->is_idempotent || !text.len || !c->who.tenant_id.ptr)
         return;
-    struct str body = http_body(c->http);
+    struct str body = call_raw_body(c);
     uint8_t digest[SHA256_BYTES];
     c->key.text = str_dup(c->arena, text);
     sha256(c->key.text, c->key.hash);
@@ -484,9 +484,8 @@ static void serve_known(struct call *c)
                      "the operator has suspended this tenant");
         return;
     }
-    if (c->body_taker) // all of it was checked before its body came
-        c->op->handler->run(c);
-    else if (check_rates(c) && check_path(c) && check_params(c) && check_body(c)) {
+    // All of a streamed one was checked before its body came.
+    if (c->body_taker || (check_rates(c) && check_path(c) && check_params(c) && check_body(c))) {
         read_key(c);
         c->op->handler->run(c);
     }

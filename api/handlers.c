@@ -21,6 +21,8 @@ const struct api_handler *const api_handler_tables[] = {
     api_media_handlers,
     api_stream_handlers,
     api_webhook_health_handlers,
+    api_bulk_handlers,
+    api_bulks_handlers,
     api_quarantine_handlers,
     api_operator_handlers,
     NULL,

@@ -11,6 +11,8 @@ extern const struct api_handler api_history_handlers[];
 extern const struct api_handler api_send_handlers[];
 extern const struct api_handler api_upload_handlers[], api_media_handlers[];
 extern const struct api_handler api_stream_handlers[];
+extern const struct api_handler api_bulk_handlers[];
+extern const struct api_handler api_bulks_handlers[];
 extern const struct api_handler api_users_handlers[];
 extern const struct api_handler api_credentials_handlers[];
 extern const struct api_handler api_channel_handlers[], api_channel_connect_handlers[];

@@ -112,7 +112,7 @@ static void on_looked(struct call *c, struct pg_result *const *results, int n);
 
 static void look(struct call *c, struct sending *s)
 {
-    struct str tenant = call_who(c)->tenant_id, files = api_outgoing_media_ids(c, &s->message);
+    struct str tenant = call_who(c)->tenant_id;
     if (s->to.ptr) {
         const struct str params[] = {tenant, s->channel_id, spellings(c, s->to), s->to};
         call_send(c, &look_for_person, params, 4);
@@ -120,9 +120,8 @@ static void look(struct call *c, struct sending *s)
         const struct str params[] = {tenant, s->conversation_id};
         call_send(c, &look_at_conversation, params, 2);
     }
-    const struct str media[] = {tenant, files.ptr ? files : STR("{}")};
     const struct str named[] = {tenant, named_ids(c, &s->message)};
-    call_send(c, &look_at_media, media, 2);
+    api_send_look_at_files(c, &s->message);
     call_send(c, &look_at_named, named, 2);
     call_run(c, on_looked);
 }
@@ -144,6 +143,13 @@ static bool fits_type(struct str type, struct str mime)
     return true;
 }
 
+void api_send_look_at_files(struct call *c, const struct api_outgoing *m)
+{
+    struct str files = api_outgoing_media_ids(c, m);
+    const struct str params[] = {call_who(c)->tenant_id, files.ptr ? files : STR("{}")};
+    call_send(c, &look_at_media, params, 2);
+}
+
 static bool take_file(struct call *c, struct api_medium *m, int index,
                       const struct pg_result *files)
 {
@@ -163,6 +169,14 @@ static bool take_file(struct call *c, struct api_medium *m, int index,
     }
     call_problem(c, 422, "unknown_file", at, "no such file: upload it first");
     return false;
+}
+
+bool api_send_take_files(struct call *c, struct api_outgoing *m, const struct pg_result *files)
+{
+    for (int i = 0; i < m->n_media; i++)
+        if (m->media[i].media_id.len && !take_file(c, &m->media[i], i, files))
+            return false;
+    return true;
 }
 
 /* The provider's name of a message of this conversation. */
@@ -238,10 +252,7 @@ static void on_looked(struct call *c, struct pg_result *const *results, int n)
     s->provider = str_dup(a, pg_text(r, 0, PROVIDER));
     if (!s->conversation_id.ptr)
         m->to_person = s->to;
-    for (int i = 0; i < m->n_media; i++)
-        if (m->media[i].media_id.len && !take_file(c, &m->media[i], i, results[1]))
-            return;
-    if (!check_channel(c, r) ||
+    if (!api_send_take_files(c, m, results[1]) || !check_channel(c, r) ||
         !take_named(c, s, m->reply_to, "reply_to", results[2], &m->reply_to_ext) ||
         !take_named(c, s, m->target, "target_id", results[2], &m->target_ext) ||
         !check_sendable(c, s, r))

@@ -159,10 +159,10 @@ static bool read_body(const struct build *b, const struct json *op)
     b->op->needs_body = json_truthy(json_get(body, "required"));
     if (!b->op->media || !b->op->media->n)
         return fail(b, "has a requestBody without content");
-    if (b->op->has_raw_body)
-        return true;
     const struct json *json = json_get(b->op->media, "application/json");
-    if (!json || b->op->media->n != 1)
+    if (b->op->has_raw_body && !json_get(json, "schema"))
+        return true;
+    if (!b->op->has_raw_body && (!json || b->op->media->n != 1))
         return fail(b, "takes a body that is not application/json alone, without x-raw-body");
     b->op->body =
         api_schema_new(b->s->schemas, json_get(json, "schema"), within(b, "body"), b->err);

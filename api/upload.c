@@ -3,6 +3,7 @@
  * it. */
 #include <string.h>
 
+#include "bulk.h"
 #include "handlers.h"
 #include "id.h"
 #include "inbox.h"
@@ -173,6 +174,7 @@ const struct api_handler api_upload_handlers[] = {
 
 static const struct api_body bodies[] = {
     {"uploadMedia", begin, piece, drop},
+    {"createBulk", api_bulk_begin, api_bulk_piece, api_bulk_drop},
     {0},
 };
 

@@ -9,6 +9,11 @@ import pytest
 from support.ports import free_port
 from support.services import ROOT
 
+PORTS = (
+    "KAFKA", "KAFKA_CONTROLLER", "POSTGRES", "INGEST", "STREAM", "SIMULATOR", "API",
+    "INGEST_ADMIN", "ROUTER_ADMIN", "SENDER_ADMIN", "NOTIFIER_ADMIN", "API_ADMIN",
+)  # fmt: skip
+
 
 @pytest.fixture
 def dev(tmp_path):
@@ -16,13 +21,7 @@ def dev(tmp_path):
 
     def run(*words, **settings):
         kept = {k: v for k, v in os.environ.items() if not k.startswith("POSTRIDER_")}
-        ports = {
-            f"POSTRIDER_PORT_{name}": str(free_port())
-            for name in (
-                "KAFKA", "KAFKA_CONTROLLER", "POSTGRES", "INGEST", "STREAM", "SIMULATOR", "API",
-                "INGEST_ADMIN", "ROUTER_ADMIN", "SENDER_ADMIN", "NOTIFIER_ADMIN", "API_ADMIN",
-            )
-        }  # fmt: skip
+        ports = {f"POSTRIDER_PORT_{name}": str(free_port()) for name in PORTS}
         return subprocess.run(
             [ROOT / "dev", *words],
             env={**kept, **ports, "POSTRIDER_STATE_DIR": str(tmp_path), **settings},
@@ -32,13 +31,14 @@ def dev(tmp_path):
     return run
 
 
-def test_a_taken_port_is_named_with_its_process_and_the_variable_to_set(dev):
+@pytest.mark.parametrize("name", ["STREAM", "SIMULATOR", "SENDER_ADMIN"])
+def test_a_taken_port_is_named_with_its_process_and_the_variable_to_set(dev, name):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = dev("up", "-d", POSTRIDER_PORT_STREAM=str(port))
+        done = dev("up", "-d", **{f"POSTRIDER_PORT_{name}": str(port)})
     assert done.returncode == 1
     assert f"port {port}" in done.stderr and f"process {os.getpid()}" in done.stderr
-    assert "POSTRIDER_PORT_STREAM=" in done.stderr
+    assert f"POSTRIDER_PORT_{name}=" in done.stderr
 
 
 def test_a_port_that_is_no_number_is_refused(dev):
@@ -74,4 +74,7 @@ def test_a_recorded_process_id_that_now_belongs_to_another_is_left_alone(dev, tm
 def test_an_unknown_verb_points_to_the_help(dev):
     done = dev("upp")
     assert done.returncode == 1 and "./dev help" in done.stderr
-    assert "fuzz" in dev("help").stdout
+    told = dev("help").stdout
+    assert "fuzz" in told
+    for name in PORTS:
+        assert f"POSTRIDER_PORT_{name}=" in told

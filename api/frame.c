@@ -61,7 +61,7 @@ static void call_free(struct call *c)
     free(c);
 }
 
-static void reap(struct calls *s)
+void api_calls_reap(struct calls *s)
 {
     while (s->done) {
         struct call *c = s->done;
@@ -85,7 +85,7 @@ void api_calls_free(struct calls *s)
 {
     if (!s)
         return;
-    reap(s);
+    api_calls_reap(s);
     while (s->live) { // their work was cut off by the end
         struct call *c = s->live;
         s->live = c->live_next;
@@ -530,6 +530,8 @@ static void serve(struct call *c)
         no_operation(c);
         return;
     }
+    if (c->op->is_secret) // growing would leave what stood in it behind
+        (void)buf_reserve(&c->buf, HTTP_BODY_SMALL);
     if (!c->body_taker && !check_token(c))
         return;
     if (c->op->roles == API_OPERATOR) {
@@ -547,7 +549,7 @@ static void serve(struct call *c)
 
 static struct call *begin(struct calls *s, struct http_request *r)
 {
-    reap(s);
+    api_calls_reap(s);
     struct call *c = take(s);
     c->http = r;
     *http_user(r) = c;

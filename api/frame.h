@@ -10,6 +10,9 @@ struct calls;
 struct calls *api_calls_new(struct api *api, int calls_max);
 void api_calls_free(struct calls *s); /* nothing calls back for those that are under way */
 int api_calls_under_way(const struct calls *s);
+/* What ended calls held is given back, secrets overwritten: now and then, where no request comes.
+ * Not from within a call. */
+void api_calls_reap(struct calls *s);
 /* For struct http_server_opts; ctx: struct calls. */
 void api_calls_on_request(void *ctx, struct http_request *r);
 void api_calls_on_done(void *ctx, struct http_request *r);

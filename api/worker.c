@@ -78,6 +78,7 @@ static void on_tick(uv_timer_t *tick)
     struct api_worker *w = tick->data;
     (void)producer_poll(w->api.producer, 0);
     note_database(w);
+    api_calls_reap(w->calls);
     if (w->opts.index == 0)
         api_sweep_tick(&w->sweep, w->api.pool, clock_ms());
     if (w->draining)
@@ -207,6 +208,7 @@ static bool make_server(struct api_worker *w, struct err *err)
                             .header_pool_bytes = HEADER_POOL,
                             .on_head = api_calls_on_head,
                             .on_body = api_calls_on_body,
+                            .wipes = true,
                             .on_request = api_calls_on_request,
                             .on_done = api_calls_on_done,
                             .ctx = w->calls,

@@ -315,6 +315,9 @@ static enum MHD_Result take_body(struct http_request *r, const char *data, size_
             wanted = total;
         if (total <= r->body_cap || http_body_reserve(r, wanted, &status)) {
             http_body_put(r, data, n);
+            // It lies in libmicrohttpd's pool for the connection, which nobody reads again there.
+            if (r->server->opts.wipes)
+                explicit_bzero((void *)data, n);
             return MHD_YES;
         }
         r->state = HTTP_DISCARDING;

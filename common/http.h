@@ -44,6 +44,9 @@ struct http_server_opts {
     int64_t bodies_max_bytes;
     int64_t header_pool_bytes; /* libmicrohttpd's per-connection pool; 8192 measured best */
     bool can_upgrade;
+    /* Bodies and answers may hold secrets: their memory is overwritten before it is given back.
+     * What is kept of a request that ended is http_wipe_body's to overwrite. */
+    bool wipes;
     /* The headers of a request with a body are there, and the body is not. True: the body is
      * streamed: body_max does not bound it, nothing of it is kept, each piece goes to on_body as it
      * comes, and on_request follows when it has ended. It may be answered here (a 401, a 413): then

@@ -98,6 +98,12 @@ int http_body_refusal(const struct http_request *r, uint64_t total_bytes)
     return 0;
 }
 
+static void http_wipe(char *p, size_t n)
+{
+    if (n)
+        explicit_bzero(p, n);
+}
+
 bool http_body_reserve(struct http_request *r, uint64_t total_bytes, int *status)
 {
     struct http_server *s = r->server;
@@ -110,7 +116,12 @@ bool http_body_reserve(struct http_request *r, uint64_t total_bytes, int *status
     s->bodies_bytes -= r->reserved_bytes;
     r->reserved_bytes = cap > HTTP_BODY_SMALL ? (int64_t)cap : 0;
     s->bodies_bytes += r->reserved_bytes;
-    r->body = xrealloc(r->body, cap);
+    char *grown = xalloc(cap);
+    memcpy(grown, r->body ? r->body : "", r->body_len);
+    if (s->opts.wipes)
+        http_wipe(r->body, r->body_cap);
+    free(r->body);
+    r->body = grown;
     r->body_cap = cap;
     return true;
 }
@@ -141,8 +152,7 @@ struct str http_body(const struct http_request *r)
 
 void http_wipe_body(struct http_request *r)
 {
-    if (r->body_cap)
-        explicit_bzero(r->body, r->body_cap);
+    http_wipe(r->body, r->body_cap);
     r->body_len = 0;
 }
 
@@ -253,6 +263,34 @@ static void add_headers(struct http_request *r, struct MHD_Response *response,
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
+static struct MHD_Response *copied_response(struct str body)
+{
+    // libmicrohttpd does not write to a copied buffer, its signature only lacks the const.
+    return MHD_create_response_from_buffer(body.len, (void *)(body.len ? body.ptr : ""),
+                                           MHD_RESPMEM_MUST_COPY);
+}
+
+struct answer_copy {
+    size_t len;
+    char text[];
+};
+
+static void answer_copy_free(void *cls)
+{
+    struct answer_copy *copy = cls;
+    http_wipe(copy->text, copy->len);
+    free(copy);
+}
+
+static struct MHD_Response *wiped_response(struct str body)
+{
+    struct answer_copy *copy = xalloc(sizeof *copy + body.len);
+    copy->len = body.len;
+    memcpy(copy->text, body.len ? body.ptr : "", body.len);
+    return MHD_create_response_from_buffer_with_free_callback_cls(body.len, copy->text,
+                                                                  answer_copy_free, copy);
+}
+
 void http_answer(struct http_request *r, int status, const char *content_type, struct str body)
 {
     struct http_server *s = r->server;
@@ -260,9 +298,7 @@ void http_answer(struct http_request *r, int status, const char *content_type, s
         send_answer(r, status, s->quiescing || r->is_early ? s->empty_close : s->empty);
         return;
     }
-    // libmicrohttpd does not write to a copied buffer, its signature only lacks the const.
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        body.len, (void *)(body.len ? body.ptr : ""), MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *response = s->opts.wipes ? wiped_response(body) : copied_response(body);
     assert(response); // NULL: out of memory
     add_headers(r, response, content_type);
     send_answer(r, status, response);

@@ -84,6 +84,25 @@ class Topics:
         finally:
             consumer.close()
 
+    def everything(self):
+        """(topic, the bytes of a record: key, value, headers) of all our topics, transactions' aborted ones too."""
+        consumer = self._consumer(committed=False)
+        try:
+            topics = {n: t.partitions for n, t in consumer.list_topics(timeout=20).topics.items() if n.startswith(self._prefix)}
+            parts = [TopicPartition(name, p, 0) for name, partitions in topics.items() for p in partitions]
+            consumer.assign(parts)
+            at_end = set()
+            while len(at_end) < len(parts):
+                message = consumer.poll(20)
+                assert message is not None, "the broker does not answer"
+                if message.error():
+                    at_end.add((message.topic(), message.partition()))
+                else:
+                    headers = [v or b"" for _, v in message.headers() or []]
+                    yield message.topic(), b"\n".join([message.key() or b"", message.value() or b"", *headers])
+        finally:
+            consumer.close()
+
     def wait(self, topic, n, timeout=60):
         """Wait until the topic holds n records or more; all of them."""
         seen = []

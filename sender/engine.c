@@ -147,8 +147,13 @@ static void turn(struct sender_engine *e)
     }
     if (e->is_stopping)
         give_up_waiting(e);
-    while ((call = sender_heap_due(&e->starts, now_us)))
-        start_call(e, call, now_us);
+    while ((call = sender_heap_due(&e->starts, now_us))) {
+        int64_t at_us = sender_pace_start_us(&call->conversation->channel->pace, now_us);
+        if (at_us > now_us)
+            sender_heap_put(&e->starts, at_us, call);
+        else
+            start_call(e, call, now_us);
+    }
     announce(e, now_us);
     sender_rounds(e, now_us);
     tidy(e, now_us);

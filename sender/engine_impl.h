@@ -11,7 +11,7 @@
 #define SENDER_LOAD_MAX    128
 #define SENDER_RESERVE_MAX 128
 /* A claim is made this long before its slot, so that the call can be on time. */
-#define SENDER_CLAIM_AHEAD_US 60000
+#define SENDER_CLAIM_AHEAD_US 100000
 
 struct sender_peer { /* of a provider's API */
     struct sender_peer *next;

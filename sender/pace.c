@@ -65,13 +65,22 @@ static void drop_first_grant(struct sender_pace *p)
     memmove(p->grants, p->grants + 1, sizeof *p->grants * (size_t)p->n_grants);
 }
 
+static void drop_first_spare(struct sender_pace *p)
+{
+    p->n_spare--;
+    memmove(p->spare_us, p->spare_us + 1, sizeof *p->spare_us * (size_t)p->n_spare);
+}
+
 /* What could not be used in time goes, so that it is not used all at once. A burst may be late:
  * that is what it is for. */
 static void forfeit(struct sender_pace *p, int64_t now_us)
 {
+    int64_t oldest_us = p->rate.burst <= 1 ? now_us - SENDER_PACE_STALE_US : INT64_MIN;
+    while (p->n_spare && p->spare_us[0] < oldest_us)
+        drop_first_spare(p);
     while (p->n_grants) {
         struct sender_grant *g = &p->grants[0];
-        while (g->left && p->rate.burst <= 1 && g->next_us < now_us - SENDER_PACE_STALE_US) {
+        while (g->left && g->next_us < oldest_us) {
             g->next_us += g->step_us;
             g->left--;
         }
@@ -79,6 +88,20 @@ static void forfeit(struct sender_pace *p, int64_t now_us)
             return;
         drop_first_grant(p);
     }
+}
+
+/* The earliest slot; INT64_MAX: none. */
+static int64_t first_slot_us(const struct sender_pace *p)
+{
+    int64_t granted_us = p->n_grants ? p->grants[0].next_us : INT64_MAX;
+    return p->n_spare && p->spare_us[0] < granted_us ? p->spare_us[0] : granted_us;
+}
+
+/* Late ones catch up gently, not at once. */
+static int64_t spaced_us(const struct sender_pace *p)
+{
+    int64_t step_us = sender_pace_step_us(p);
+    return p->rate.burst <= 1 ? p->last_us + step_us - step_us / 16 : 0;
 }
 
 bool sender_pace_take(struct sender_pace *p, int64_t now_us, int64_t ahead_us, int64_t *slot_us)
@@ -90,36 +113,40 @@ bool sender_pace_take(struct sender_pace *p, int64_t now_us, int64_t ahead_us, i
         return true;
     }
     forfeit(p, now_us);
-    if (!p->n_grants)
+    int64_t at_us = first_slot_us(p);
+    if (at_us == INT64_MAX)
         return false;
-    struct sender_grant *g = &p->grants[0];
-    int64_t at_us = g->next_us > now_us ? g->next_us : now_us;
-    // Late ones catch up gently, not at once.
-    int64_t spaced_us = p->last_us + g->step_us - g->step_us / 16;
-    if (p->rate.burst <= 1 && at_us < spaced_us)
-        at_us = spaced_us;
+    bool is_spare = p->n_spare && p->spare_us[0] == at_us;
+    at_us = at_us > now_us ? at_us : now_us;
+    // One given back lies among those that were taken.
+    if (!is_spare && at_us < spaced_us(p))
+        at_us = spaced_us(p);
     if (at_us > now_us + ahead_us)
         return false;
-    g->next_us += g->step_us;
-    g->left--;
-    p->last_us = at_us;
+    if (is_spare) {
+        drop_first_spare(p);
+    } else {
+        p->grants[0].next_us += p->grants[0].step_us;
+        p->grants[0].left--;
+        p->last_us = at_us;
+    }
     *slot_us = at_us;
     return true;
 }
 
 void sender_pace_give_back(struct sender_pace *p, int64_t slot_us)
 {
-    if (!p->rate.step_us || p->n_grants == (int)ARRAY_LEN(p->grants))
+    if (!p->rate.step_us || p->n_spare == SENDER_PACE_SPARE_MAX)
         return;
-    memmove(p->grants + 1, p->grants, sizeof *p->grants * (size_t)p->n_grants);
-    p->grants[0] = (struct sender_grant){slot_us, sender_pace_step_us(p), 1};
-    p->n_grants++;
-    p->last_us = 0;
+    int i = p->n_spare++;
+    for (; i && p->spare_us[i - 1] > slot_us; i--)
+        p->spare_us[i] = p->spare_us[i - 1];
+    p->spare_us[i] = slot_us;
 }
 
 static int slots_left(const struct sender_pace *p)
 {
-    int n = 0;
+    int n = p->n_spare;
     for (int i = 0; i < p->n_grants; i++)
         n += p->grants[i].left;
     return n;
@@ -142,6 +169,8 @@ void sender_pace_grant(struct sender_pace *p, int64_t first_us, int n)
 {
     p->is_asking = false;
     p->ask_at_us = 0;
+    if (n > 0 && p->n_grants == (int)ARRAY_LEN(p->grants))
+        drop_first_grant(p);
     if (n > 0)
         p->grants[p->n_grants++] = (struct sender_grant){first_us, sender_pace_step_us(p), n};
     else
@@ -152,16 +181,25 @@ int64_t sender_pace_next_us(const struct sender_pace *p, int64_t now_us)
 {
     if (p->paused_until_us > now_us)
         return p->paused_until_us;
-    if (!p->n_grants)
+    int64_t at_us = first_slot_us(p);
+    if (at_us == INT64_MAX)
         return p->ask_at_us;
-    const struct sender_grant *g = &p->grants[0];
-    int64_t spaced_us = p->rate.burst <= 1 ? p->last_us + g->step_us - g->step_us / 16 : 0;
-    return g->next_us > spaced_us ? g->next_us : spaced_us;
+    return p->n_spare || at_us > spaced_us(p) ? at_us : spaced_us(p);
+}
+
+int64_t sender_pace_start_us(struct sender_pace *p, int64_t now_us)
+{
+    int64_t step_us = p->rate.burst <= 1 ? sender_pace_step_us(p) : 0;
+    int64_t at_us = p->started_us + step_us - step_us / 16;
+    if (at_us > now_us && at_us - now_us <= step_us)
+        return at_us;
+    p->started_us = now_us;
+    return now_us;
 }
 
 void sender_pace_pause(struct sender_pace *p, int64_t until_us)
 {
-    p->n_grants = 0;
+    p->n_grants = p->n_spare = 0;
     if (until_us > p->paused_until_us)
         p->paused_until_us = until_us;
 }

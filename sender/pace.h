@@ -7,9 +7,12 @@
 #include "outgoing.h"
 #include "provider.h"
 
-#define SENDER_PACE_AHEAD_US 500000
-/* A slot that was not used for so long is forfeited: used late, many of them would come at once. */
-#define SENDER_PACE_STALE_US 500000
+#define SENDER_PACE_AHEAD_US 250000
+/* A slot that was not used for so long is forfeited: used late, it would fall among those of
+ * another sender. */
+#define SENDER_PACE_STALE_US 100000
+
+#define SENDER_PACE_SPARE_MAX 64
 
 struct sender_pace {
     struct send_rate rate; /* step_us 0: nothing to reserve */
@@ -17,13 +20,15 @@ struct sender_pace {
     int slow_from_percent;
     double slowed;  /* by refusals: steps are so many times as long; 1: as published */
     double careful; /* by how much of a limit is used */
-    int64_t paused_until_us, last_us, ask_at_us;
+    int64_t paused_until_us, last_us, ask_at_us, started_us;
     bool is_asking;
     struct sender_grant {
         int64_t next_us, step_us;
         int left;
     } grants[4]; /* in the order in which they came */
     int n_grants;
+    int64_t spare_us[SENDER_PACE_SPARE_MAX]; /* given back, in order */
+    int n_spare;
 };
 
 /* Per minute, from the channel's settings; -1: as published, 0: no limit. */
@@ -38,6 +43,9 @@ double sender_pace_rate(const struct sender_pace *p);
 /* The next slot, if it is no later than `ahead_us` from now. */
 bool sender_pace_take(struct sender_pace *p, int64_t now_us, int64_t ahead_us, int64_t *slot_us);
 void sender_pace_give_back(struct sender_pace *p, int64_t slot_us);
+/* A call whose slot has come: now, or when it may start, because calls before it were late: those
+ * of a busy moment do not go out at once either. */
+int64_t sender_pace_start_us(struct sender_pace *p, int64_t now_us);
 /* How many slots to reserve now for `waiting` messages; 0: none. */
 int sender_pace_wants(const struct sender_pace *p, int64_t now_us, size_t waiting);
 int64_t sender_pace_step_us(const struct sender_pace *p); /* as learnt: what is reserved with */

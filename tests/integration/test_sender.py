@@ -111,19 +111,18 @@ def test_the_database_away_in_the_middle_loses_and_repeats_nothing(own_stack):
 
 
 def test_a_retry_parks_those_behind_it_and_only_those(sending):
-    sending.start(retry_first="1s")
+    sending.start()
     channel = sending.channel(send_per_minute=0, send_per_minute_to_one=0)
     parked, free = channel.conversation(701), channel.conversation(702)
-    sending.simulator.fault("error", provider="telegram", to="701", status=503, count=2, path="/sendMessage")
-    sending.simulator.faults({"fault": "rate_limit", "provider": "telegram", "to": "701", "count": 2, "retry_after": 1})
-    ids = [(c, c.send(f"{c.external_id}-{i}")) for i in range(5) for c in (parked, free)]
-    for c, m in ids:
-        c.wait_status(m, "sent")
-    assert sending.simulator.struck("rate_limit") == 2
-    sent = texts(sending.simulator)
-    for c in (parked, free):
-        assert [t for t in sent if t.startswith(c.external_id)] == [f"{c.external_id}-{i}" for i in range(5)]
-    assert sent.index("702-4") < sent.index("701-0")
+    sending.simulator.fault("rate_limit", provider="telegram", to="701", count=-1, retry_after=1)
+    ids = {c: [c.send(f"{c.external_id}-{i}") for i in range(5)] for c in (parked, free)}
+    free.wait_status(ids[free][-1], "sent")
+    sending.simulator.wait_struck("rate_limit", 2)
+    assert texts(sending.simulator) == [f"702-{i}" for i in range(5)]
+    assert len(parked.attempts(ids[parked][0])) >= 2 and not parked.attempts(ids[parked][1])
+    sending.simulator.faults()
+    parked.wait_status(ids[parked][-1], "sent")
+    assert texts(sending.simulator)[5:] == [f"701-{i}" for i in range(5)]
 
 
 def test_a_long_conversation_goes_in_order_without_waiting_for_the_router(sending):
@@ -202,13 +201,13 @@ def own_attempts(sending):
 
 
 def test_two_senders_together_keep_the_rate_and_use_it(sending):
-    sending.start(), sending.start()
+    senders = [sending.start(unclaimed_after="3s") for _ in range(2)]
     channel = sending.channel(send_per_minute=3000, send_per_minute_to_one=0)  # 50 a second
-    sending.simulator.limit("telegram", bucket={"burst": 5, "per_minute": 3000})
+    sending.simulator.limit("telegram", bucket={"burst": 20, "per_minute": 3000})
     channel.store_to_each(channel.conversations(300))
     rows = sending.simulator.wait_sends(300)
     counts = sending.simulator.account_counts("telegram", channel.account)
-    assert counts["refused"] == 0 and counts["busiest_second"] <= 52
+    assert counts["refused"] == 0 and counts["busiest_second"] <= 60
     spent = (rows[-1]["at_ms"] - rows[0]["at_ms"]) / 1000
     assert 299 / spent >= 50 * 0.96  # the first and last slots are not a backlog's
 

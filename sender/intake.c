@@ -20,7 +20,7 @@
 #define POLL_MS        50
 #define COMMIT_MS      1000
 #define QUEUE_BYTES    (4 << 20)
-#define FETCH_WAIT_MS  10
+#define FETCH_WAIT_MS  100
 #define ARENA_BYTES    ((size_t)1 << 20)
 #define PARTITIONS_MAX 1024
 #define TOPIC_MAX      300

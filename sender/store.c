@@ -98,6 +98,17 @@ static void send_stmt(struct sender_store *s, struct pg_tx *tx, const struct pg_
     pg_tx_send(tx, stmt, params, n_arrays + n_more);
 }
 
+static struct asked *begin(struct sender_store *s, size_t n, void *ctx, struct pg_tx **tx)
+{
+    clear(s);
+    *tx = pg_begin(s->pool, STR_NONE);
+    pg_tx_send(*tx, &sender_sql_by_keys, NULL, 0);
+    return ask(s, n, ctx);
+}
+
+/* The results behind the one of begin(). */
+#define FIRST 1
+
 static void on_done(void *ctx, struct pg_result *const *results, int n, const struct err *err,
                     const char *sqlstate, const char *constraint)
 {
@@ -141,17 +152,10 @@ static void on_channels(void *ctx, struct pg_result *const *results, int n, cons
     struct asked *a = ctx;
     (void)n, (void)sqlstate, (void)constraint;
     size_t n_rows = 0;
-    struct sender_channel_row *rows = err ? NULL : read_channels(results[0], &n_rows);
+    struct sender_channel_row *rows = err ? NULL : read_channels(results[FIRST], &n_rows);
     a->on.channels(a->ctx, rows, n_rows, err);
     free(rows);
     asked_free(a);
-}
-
-static struct asked *begin(struct sender_store *s, size_t n, void *ctx, struct pg_tx **tx)
-{
-    clear(s);
-    *tx = pg_begin(s->pool, STR_NONE);
-    return ask(s, n, ctx);
 }
 
 void sender_store_load(struct sender_store *s, const struct uuid *channels, size_t n,
@@ -181,11 +185,11 @@ static void on_slots(void *ctx, struct pg_result *const *results, int n, const s
     struct asked *a = ctx;
     (void)n, (void)sqlstate, (void)constraint;
     struct sender_slots *slots = xalloc((a->n + 1) * sizeof *slots);
-    for (int i = 0; !err && i < pg_rows(results[0]); i++) {
-        int64_t ord = pg_i64(results[0], i, 0);
+    for (int i = 0; !err && i < pg_rows(results[FIRST]); i++) {
+        int64_t ord = pg_i64(results[FIRST], i, 0);
         if (ord >= 1 && (size_t)ord <= a->n)
-            slots[ord - 1] =
-                (struct sender_slots){pg_i64(results[0], i, 1), (int)pg_i64(results[0], i, 2)};
+            slots[ord - 1] = (struct sender_slots){pg_i64(results[FIRST], i, 1),
+                                                   (int)pg_i64(results[FIRST], i, 2)};
     }
     a->on.slots(a->ctx, slots, err ? 0 : a->n, err);
     free(slots);
@@ -255,13 +259,13 @@ static void on_claims(void *ctx, struct pg_result *const *results, int n, const 
     struct asked *a = ctx;
     (void)n, (void)sqlstate, (void)constraint;
     size_t n_rows = 0;
-    struct sender_channel_row *rows = err ? NULL : read_channels(results[1], &n_rows);
+    struct sender_channel_row *rows = err ? NULL : read_channels(results[FIRST + 1], &n_rows);
     struct sender_claim *claims = xalloc((a->n + 1) * sizeof *claims);
-    for (int i = 0; !err && i < pg_rows(results[0]); i++) {
-        int64_t ord = pg_i64(results[0], i, 0);
+    for (int i = 0; !err && i < pg_rows(results[FIRST]); i++) {
+        int64_t ord = pg_i64(results[FIRST], i, 0);
         if (ord < 1 || (size_t)ord > a->n)
             continue;
-        read_claim(results[0], i, &claims[ord - 1]);
+        read_claim(results[FIRST], i, &claims[ord - 1]);
         claims[ord - 1].channel = channel_row(rows, n_rows, a->wanted[ord - 1]);
     }
     a->on.claims(a->ctx, claims, err ? 0 : a->n, err);

@@ -6,6 +6,7 @@ import time
 import uuid
 
 import fastavro
+from confluent_kafka import Producer
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from .topics import MAGIC, SCHEMAS
@@ -23,6 +24,25 @@ def new_id():
     raw = bytearray(ms.to_bytes(6, "big") + uuid.uuid4().bytes[:10])
     raw[6], raw[8] = 0x70 | raw[6] & 0x0F, 0x80 | raw[8] & 0x3F
     return str(uuid.UUID(bytes=bytes(raw)))
+
+
+def encode_command(conversation, message_id, priority=0):
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, _parsed, {
+        "tenant_id": str(conversation.channel.tenant.id), "message_id": message_id, "channel_id": conversation.channel.id,
+        "conversation_id": conversation.id, "provider": conversation.channel.provider, "attempt": 0,
+        "created_at": int(time.time() * 1000), "priority": priority,
+    })  # fmt: skip
+    return _prefix + out.getvalue()
+
+
+def produce_commands(topics, conversations, message_ids, priority=0):
+    """Many at once, acknowledged."""
+    producer = Producer({"bootstrap.servers": topics._brokers, "log_level": 0, "linger.ms": 20})
+    for c, m in zip(conversations, message_ids):
+        producer.produce(topics.name("outbound"), encode_command(c, m, priority), f"{c.channel.id}:{c.id}")
+        producer.poll(0)
+    assert producer.flush(60) == 0, "not all commands were acknowledged"
 
 
 class Sending:
@@ -131,14 +151,8 @@ class Conversation:
         return message_id
 
     def command(self, message_id, priority=0, times=1):
-        out = io.BytesIO()
-        fastavro.schemaless_writer(out, _parsed, {
-            "tenant_id": str(self.channel.tenant.id), "message_id": message_id, "channel_id": self.channel.id,
-            "conversation_id": self.id, "provider": self.channel.provider, "attempt": 0,
-            "created_at": int(time.time() * 1000), "priority": priority,
-        })  # fmt: skip
         for _ in range(times):
-            self._stack.topics.produce("outbound", _prefix + out.getvalue(), f"{self.channel.id}:{self.id}")
+            self._stack.topics.produce("outbound", encode_command(self, message_id, priority), f"{self.channel.id}:{self.id}")
 
     def send(self, text, **columns):
         message_id = self.store(text, **columns)

@@ -88,7 +88,7 @@ void sender_line_add(struct sender_line *l, struct sender_channel *ch)
 {
     if (l->n == l->cap) {
         l->cap = l->cap ? 2 * l->cap : 64;
-        l->channels = xrealloc(l->channels, l->cap * sizeof *l->channels);
+        l->channels = xrealloc(l->channels, l->cap * sizeof(struct sender_channel *));
     }
     l->channels[l->n++] = ch;
 }

@@ -72,7 +72,7 @@ struct sender_queue *sender_queue_new(size_t max, size_t max_per_channel); /* re
 void sender_queue_free(struct sender_queue *q); /* with all that is in it */
 
 enum sender_waked { WAKED_NEW, WAKED_KNOWN, WAKED_DROPPED };
-enum sender_waked sender_queue_wake(struct sender_queue *q, const struct sender_command *c);
+enum sender_waked sender_queue_wake(struct sender_queue *q, const struct sender_command *by);
 
 /* May one be taken from this channel? False: the channel is blocked by that. */
 typedef bool sender_may_take(void *ctx, struct sender_channel *ch, struct sender_conversation *c);

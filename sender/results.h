@@ -28,7 +28,7 @@ struct sender_result {
 };
 
 struct sender_results *sender_results_new(const struct sender_results_opts *opts, struct err *err);
-void sender_results_tell(struct sender_results *r, const struct sender_result *result);
+void sender_results_tell(struct sender_results *r, const struct sender_result *x);
 void sender_results_not_ready(struct sender_results *r, struct buf *why);
 /* Records that Kafka has not acknowledged. */
 size_t sender_results_waiting(const struct sender_results *r);

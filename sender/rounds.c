@@ -36,7 +36,7 @@ static bool has_failed(struct sender_engine *e, const char *what, const struct e
 static void line_shift(struct sender_line *l)
 {
     l->n -= l->n_sent;
-    memmove(l->channels, l->channels + l->n_sent, l->n * sizeof *l->channels);
+    memmove(l->channels, l->channels + l->n_sent, l->n * sizeof(struct sender_channel *));
     l->n_sent = 0;
 }
 

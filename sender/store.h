@@ -28,7 +28,7 @@ struct sender_channel_row {
 typedef void sender_on_channels(void *ctx, const struct sender_channel_row *rows, size_t n,
                                 const struct err *err);
 void sender_store_load(struct sender_store *s, const struct uuid *channels, size_t n,
-                       sender_on_channels *on_done, void *ctx);
+                       sender_on_channels *cb, void *ctx);
 
 /* --- slots ------------------------------------------------------------------------------------ */
 #define SENDER_APP_KEY_MAX 80
@@ -45,7 +45,7 @@ struct sender_slots {    /* for the ask of the same index */
 typedef void sender_on_slots(void *ctx, const struct sender_slots *slots, size_t n,
                              const struct err *err);
 void sender_store_reserve(struct sender_store *s, const struct sender_ask *asks, size_t n,
-                          sender_on_slots *on_done, void *ctx);
+                          sender_on_slots *cb, void *ctx);
 
 /* --- claims ----------------------------------------------------------------------------------- */
 struct sender_want {
@@ -71,12 +71,11 @@ struct sender_claim { /* of the want of the same index */
 typedef void sender_on_claims(void *ctx, const struct sender_claim *claims, size_t n,
                               const struct err *err);
 void sender_store_claim(struct sender_store *s, struct uuid claim_id,
-                        const struct sender_want *wants, size_t n, sender_on_claims *on_done,
-                        void *ctx);
+                        const struct sender_want *wants, size_t n, sender_on_claims *cb, void *ctx);
 /* Take back what the claim got, if it got any: nobody calls for it. */
 void sender_store_release(struct sender_store *s, struct uuid claim_id,
                           const struct sender_want *wants, size_t n,
-                          void (*on_done)(void *ctx, const struct err *err), void *ctx);
+                          void (*cb)(void *ctx, const struct err *err), void *ctx);
 
 /* --- answers ---------------------------------------------------------------------------------- */
 struct sender_told {
@@ -90,7 +89,7 @@ struct sender_told {
     const struct sender_answer *answer;
 };
 void sender_store_answers(struct sender_store *s, const struct sender_told *told, size_t n,
-                          void (*on_done)(void *ctx, const struct err *err), void *ctx);
+                          void (*cb)(void *ctx, const struct err *err), void *ctx);
 
 /* Forget the paces that nobody waits for. */
 void sender_store_tidy(struct sender_store *s);

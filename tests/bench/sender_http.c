@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the sender is measured beside: a server that answers every POST as Telegram does, and the barest
- * client, libcurl's multi interface in a loop.
+/* What the sender is measured beside: a server that answers every POST as Telegram does, and the
+ * barest client, libcurl's multi interface in a loop.
  *
- *   sender_http serve PORT             until it is killed; each line on stdin is answered by the count
- *   sender_http send URL N IN_FLIGHT   N POSTs with keep-alive; prints seconds and requests */
+ *   sender_http serve PORT             until it is killed; each line on stdin is answered by the
+ * count sender_http send URL N IN_FLIGHT   N POSTs with keep-alive; prints seconds and requests */
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
@@ -18,7 +18,8 @@
 
 #define FILES_MAX 4096
 #define INPUT_MAX 16384
-#define BODY      "{\"chat_id\":\"1\",\"text\":\"a message of an ordinary length, as people write them\"}"
+#define BODY \
+    "{\"chat_id\":\"1\",\"text\":\"a message of an ordinary length, as people write them\"}"
 
 static double now_s(void)
 {
@@ -27,7 +28,8 @@ static double now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* --- the server ------------------------------------------------------------------------------------ */
+/* --- the server
+ * ------------------------------------------------------------------------------------ */
 
 struct peer {
     char in[INPUT_MAX];
@@ -40,11 +42,14 @@ static bool answer(int fd)
 {
     char body[160], out[320];
     n_answered++;
-    int n = snprintf(body, sizeof body,
-                     "{\"ok\":true,\"result\":{\"message_id\":%ld,\"chat\":{\"id\":1,\"type\":\"private\"},\"date\":1}}",
-                     n_answered);
-    n = snprintf(out, sizeof out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-                 n, body);
+    int n = snprintf(
+        body, sizeof body,
+        "{\"ok\":true,\"result\":{\"message_id\":%ld,\"chat\":{\"id\":1,\"type\":\"private\"},\"date\":1}}",
+        n_answered);
+    n = snprintf(
+        out, sizeof out,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", n,
+        body);
     return write(fd, out, (size_t)n) == n;
 }
 
@@ -76,13 +81,14 @@ static bool on_input(int fd)
 
 static int listen_at(int port)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)port),
                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(fd, (struct sockaddr *)&a, sizeof a) || listen(fd, 1024)) {
-        perror("listen");
-        exit(1);
+        (void)fprintf(stderr, "port %d cannot be bound\n", port);
+        _exit(1);
     }
     return fd;
 }
@@ -120,7 +126,7 @@ static int serve(int port)
                 if (read(fd, line, sizeof line) <= 0)
                     return 0;
                 printf("%ld\n", n_answered);
-                fflush(stdout);
+                (void)fflush(stdout);
             } else if (!on_input(fd)) {
                 close(fd);
                 free(peers[fd]);
@@ -130,9 +136,10 @@ static int serve(int port)
     }
 }
 
-/* --- the barest client ----------------------------------------------------------------------------- */
+/* --- the barest client
+ * ----------------------------------------------------------------------------- */
 
-static size_t swallow(char *data, size_t size, size_t n, void *ctx)
+static size_t swallow(const char *data, size_t size, size_t n, void *ctx)
 {
     (void)data, (void)ctx;
     return size * n;
@@ -181,6 +188,6 @@ int main(int argc, char **argv)
         return serve((int)strtol(argv[2], NULL, 10));
     if (argc == 5 && !strcmp(argv[1], "send"))
         return send_all(argv[2], strtol(argv[3], NULL, 10), (int)strtol(argv[4], NULL, 10));
-    fprintf(stderr, "usage: sender_http serve PORT | send URL N IN_FLIGHT\n");
+    (void)fprintf(stderr, "usage: sender_http serve PORT | send URL N IN_FLIGHT\n");
     return 2;
 }

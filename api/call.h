@@ -60,8 +60,8 @@ struct str call_raw_body(const struct call *c); /* x-raw-body; before the first 
 /* Who takes a streamed body and keeps all of it says so with each piece: an Idempotency-Key stands
  * for what was asked, body included. Absent when it goes. */
 void call_set_raw_body(struct call *c, struct str body);
-void **call_state(struct call *c);              /* the handler's own */
-struct str call_peer(const struct call *c);     /* the caller's address, see trusted_proxies */
+void **call_state(struct call *c);          /* the handler's own */
+struct str call_peer(const struct call *c); /* the caller's address, see trusted_proxies */
 struct str call_request_id(const struct call *c);
 int64_t call_now_at_ms(const struct call *c); /* when it came */
 

@@ -30,7 +30,8 @@ struct api_operation {
     bool is_secret; /* x-secret: what came and went is wiped from memory */
     const struct api_param *params;
     int n_params;
-    const struct api_schema *body; /* NULL: takes none that is JSON; of a raw one the handler checks it */
+    const struct api_schema
+        *body; /* NULL: takes none that is JSON; of a raw one the handler checks it */
     const struct json *media; /* requestBody.content: its keys are the content types; NULL: none */
     bool needs_body;
     const struct api_handler *handler;

@@ -71,10 +71,15 @@ static bool read_quoted(struct api_bulk_reader *r, struct arena *a, struct str *
     return true;
 }
 
+static bool is_separator(char c)
+{
+    return c == ',' || c == '\r' || c == '\n';
+}
+
 static void read_plain(struct api_bulk_reader *r, struct str *out)
 {
     size_t i = 0;
-    while (i < r->rest.len && !memchr(",\r\n", r->rest.ptr[i], 3))
+    while (i < r->rest.len && !is_separator(r->rest.ptr[i]))
         i++;
     *out = (struct str){r->rest.ptr, i};
     r->rest = str_skip(r->rest, i);
@@ -104,6 +109,7 @@ static int read_line(struct api_bulk_reader *r, struct arena *a, struct str fiel
 {
     const char *from = r->rest.ptr;
     for (int n = 0; n < FIELDS_MAX; n++) {
+        fields[n] = STR_NONE;
         if (!str_starts(r->rest, STR("\"")))
             read_plain(r, &fields[n]);
         else if (!read_quoted(r, a, &fields[n], err))
@@ -223,7 +229,7 @@ static bool skip_value(struct str s, size_t *len)
         } else if ((c == '}' || c == ']') && depth) {
             if (!--depth)
                 return true;
-        } else if (!depth && (is_space(c) || memchr(",:}]", c, 4))) {
+        } else if (!depth && (is_space(c) || c == ',' || c == ':' || c == '}' || c == ']')) {
             *len = i;
             return i > 0;
         }
@@ -320,10 +326,9 @@ static enum api_bulk_step next_json(struct api_bulk_reader *r, struct arena *a,
     if (!r->rest.len)
         return API_BULK_END;
     r->n++;
-    struct str one = {r->rest.ptr, 0}, rest = STR_NONE;
     bool ends = skip_value(r->rest, &n);
-    one.len = n;
-    rest = ends ? skip_space(str_skip(r->rest, n)) : STR_NONE;
+    struct str one = {r->rest.ptr, n};
+    struct str rest = ends ? skip_space(str_skip(r->rest, n)) : STR_NONE;
     bool goes_on = str_starts(rest, STR(","));
     r->rest = goes_on ? skip_space(str_skip(rest, 1)) : STR_NONE;
     if (!ends || (rest.len && !goes_on) || (goes_on && !r->rest.len)) {

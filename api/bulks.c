@@ -157,17 +157,17 @@ struct move {
     const struct pg_stmt stmt;
 };
 
-static const struct move pause_it = {
+static struct move pause_it = {
     "paused",
     "bulk.pause",
     {"api_bulk_pause", "UPDATE bulks SET status = 'paused', rev = rev + 1 WHERE tenant_id = $1 "
                        "AND id = $2::uuid AND status = 'running' RETURNING 1"}};
-static const struct move resume_it = {
+static struct move resume_it = {
     "running",
     "bulk.resume",
     {"api_bulk_resume", "UPDATE bulks SET status = 'running', rev = rev + 1 WHERE tenant_id = $1 "
                         "AND id = $2::uuid AND status = 'paused' RETURNING 1"}};
-static const struct move cancel_it = {
+static struct move cancel_it = {
     "cancelled",
     "bulk.cancel",
     {"api_bulk_cancel",
@@ -217,9 +217,9 @@ static void on_moved(struct call *c, struct pg_result *const *results, int n)
     call_commit(c, m == &cancel_it ? on_cancelled : on_read);
 }
 
-static void make_move(struct call *c, const struct move *m)
+static void make_move(struct call *c, struct move *m)
 {
-    *call_state(c) = (void *)(uintptr_t)m;
+    *call_state(c) = m;
     send_one(c, &m->stmt);
     send_one(c, &api_bulk_read);
     call_run(c, on_moved);

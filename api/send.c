@@ -86,7 +86,7 @@ static struct str spellings(struct call *c, struct str to)
         if (to.ptr[i] >= '0' && to.ptr[i] <= '9' && n < PHONE_MAX)
             digits[n++] = to.ptr[i];
         else
-            is_phone = memchr(" -()./", to.ptr[i], 6) || (to.ptr[i] == '+' && i == 0);
+            is_phone = (to.ptr[i] && strchr(" -()./", to.ptr[i])) || (to.ptr[i] == '+' && i == 0);
     }
     pg_array_init(&list, JSON_DEPTH_MAX * to.len + 256);
     pg_array_str(&list, to);

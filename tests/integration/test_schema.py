@@ -21,11 +21,14 @@ from support.webhooks import derived_secret
 
 # One account belongs to one tenant, and a quarantined record may be nobody's: only these are unique over all tenants.
 GLOBAL_KEYS = {
+    "logins": {("email",)},
     "channels_account": {("id",), ("provider", "external_account_id")},
     "quarantine": {("id",), ("topic", "partition", "offset")},
 }
 # Functions that run by the right of their owner, each with a reason where it is made.
-DEFINERS = {"conversations_with"}
+DEFINERS = {"conversations_with", "login_find", "login_register", "login_claim", "login_release", "api_sweep", "replay_parent"}
+# What belongs to no tenant: the pace of sending, by the account at the provider.
+NOBODYS = {"send_pace"}
 # What the router has no business with.
 NOT_THE_ROUTERS = ["users", "user_credentials", "user_profiles", "audit_log", "rules", "templates"]
 
@@ -166,7 +169,7 @@ def tenant_tables(stack):
         "SELECT c.relname, (SELECT attname FROM pg_attribute a WHERE a.attrelid = c.oid AND attname = 'tenant_id')"
         " FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')"
         " AND NOT c.relispartition AND c.relname <> 'schema_migrations' ORDER BY 1")  # fmt: skip
-    found = {name: column or "id" for name, column in rows}
+    found = {name: column or "id" for name, column in rows if name not in NOBODYS}
     assert [name for name, column in found.items() if column == "id"] == ["tenants"], "a table that is no tenant's"
     assert len(found) > 15
     return found
@@ -193,7 +196,7 @@ def test_every_unique_key_leads_with_tenant_id(stack):
     for table, index, columns in keys:
         if table in GLOBAL_KEYS:
             assert tuple(columns) in GLOBAL_KEYS[table], index
-        elif table != "schema_migrations":
+        elif table != "schema_migrations" and table not in NOBODYS:
             assert columns[0] == tables[table], index
 
 
@@ -238,10 +241,65 @@ def test_the_daemons_roles_are_plain_and_belong_to_no_other(stack):
     rows = stack.query(
         "SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication,"
         " (SELECT count(*) FROM pg_auth_members m WHERE m.member = r.oid) FROM pg_roles r"
-        " WHERE rolname IN ('postrider_api', 'postrider_router', 'postrider_sender')")  # fmt: skip
-    assert len(rows) == 3
+        " WHERE rolname IN ('postrider_api', 'postrider_router', 'postrider_sender', 'postrider_operator')")  # fmt: skip
+    assert len(rows) == 4
     for name, *powers, memberships in rows:
         assert not any(powers) and memberships == 0, name
+
+
+# What each daemon's role may do with each table: Select, Insert, Update, Delete; a small letter: some columns only.
+# A table or a right that is new is written here by who has thought about it.
+RIGHTS = """
+    table                  api    router sender operator
+    attachments            DISU   DISU   S      -
+    audit_log              IS     -      -      IS
+    bulk_recipients        IS     -      DS     -
+    bulks                  ISU    -      SU     -
+    channels_account       ISU    su     Su     s
+    conversation_search    DISU   DISU   ISU    -
+    conversations          ISU    DISU   ISU    -
+    early_facts            S      DISU   -      -
+    events                 S      IS     -      -
+    idempotency_keys       DISU   -      -      DISU
+    logins                 -      -      -      -
+    media                  DIS    -      S      -
+    message_receipts       S      ISU    -      -
+    messages               ISU    DISU   ISU    -
+    notes                  DIS    SU     -      -
+    outbox                 IS     IS     DISU   -
+    quarantine             SU     ISU    SU     s
+    reactions              S      ISU    -      -
+    rules                  DISU   -      -      -
+    schema_migrations      -      -      -      -
+    send_attempts          S      S      ISU    -
+    send_pace              -      -      DISU   -
+    templates              DISU   -      S      -
+    tenant_credentials     DISU   -      -      -
+    tenants                Su     S      S      ISu
+    user_connections       S      -      -      -
+    user_credentials       DISU   -      -      -
+    user_profiles          DISU   -      -      -
+    users                  DISU   -      -      -
+    webhook_health         S      -      ISU    -
+"""
+
+
+def test_each_role_has_the_rights_that_it_was_given_and_no_other(stack):
+    head, *rows = [line.split() for line in RIGHTS.strip().splitlines()]
+    want = {(role, row[0]): row[i].replace("-", "") for row in rows for i, role in enumerate(head) if i}
+    letters = stack.query(
+        "SELECT replace(r.rolname, 'postrider_', ''), c.relname, string_agg("
+        " CASE WHEN has_table_privilege(r.oid, c.oid, p) THEN left(p, 1)"
+        "      WHEN p <> 'DELETE' AND has_any_column_privilege(r.oid, c.oid, p) THEN lower(left(p, 1)) ELSE '' END, ''"
+        " ORDER BY p) FROM pg_roles r, pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p"
+        " WHERE r.rolname LIKE 'postrider\\_%%' AND r.rolname <> 'postrider_owner' AND c.relnamespace = 'public'::regnamespace"
+        " AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition GROUP BY 1, 2")  # fmt: skip
+    assert {(role, table): rights for role, table, rights in letters} == want
+    partitions = stack.query(
+        "SELECT r.rolname, c.relname FROM pg_roles r, pg_class c WHERE r.rolname LIKE 'postrider\\_%%'"
+        " AND r.rolname <> 'postrider_owner' AND c.relispartition AND c.relkind = 'r'"
+        " AND (has_any_column_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE') OR has_table_privilege(r.oid, c.oid, 'DELETE, TRUNCATE'))")
+    assert partitions == []
 
 
 @pytest.mark.parametrize("table", NOT_THE_ROUTERS)
@@ -428,6 +486,34 @@ def test_the_api_cannot_read_a_partition_around_its_table(stack, populated):
 ])  # fmt: skip
 def test_the_api_cannot_step_over_row_level_security(stack, statement):
     with api(stack) as db, db.transaction(force_rollback=True):
+        refused(db, statement)
+
+
+@pytest.mark.parametrize("role", ["router", "sender", "operator"])
+def test_what_a_role_may_read_it_reads_of_all_tenants(stack, populated, role):
+    """And what it may not is refused, not merely empty."""
+    tables, a, b = populated
+    n = 0
+    with stack.postgres.connect(f"postrider_{role}", stack.database) as db, db.transaction():
+        for table, column in tables.items():
+            if stack.scalar("SELECT has_column_privilege(%s, %s, %s, 'SELECT')", f"postrider_{role}", table, column):
+                assert {a, b} <= set(seen(db, table, column)), table
+                n += 1
+            else:
+                refused(db, sql.SQL("SELECT {} FROM {}").format(sql.Identifier(column), sql.Identifier(table)))
+        for statement in ("SET ROLE postrider_owner", "SET ROLE postrider_api", "ALTER TABLE messages DISABLE ROW LEVEL SECURITY"):
+            refused(db, statement)
+    assert n >= 4
+
+
+@pytest.mark.parametrize("statement", [
+    "SELECT body FROM messages", "SELECT contact_name FROM conversations", "SELECT email FROM users",
+    "SELECT secret FROM user_credentials", "SELECT credentials FROM channels_account", "SELECT credentials FROM tenant_credentials",
+    "SELECT body FROM quarantine", "SELECT external_account_id FROM channels_account", "UPDATE audit_log SET action = 'x'",
+    "DELETE FROM audit_log", "DELETE FROM tenants", "SELECT body FROM notes", "SELECT name FROM media",
+])  # fmt: skip
+def test_the_operator_reads_no_tenants_messages_contacts_or_secrets(stack, statement):
+    with stack.postgres.connect("postrider_operator", stack.database) as db, db.transaction(force_rollback=True):
         refused(db, statement)
 
 

@@ -21,7 +21,7 @@ from support.webhooks import derived_secret
 
 # One account belongs to one tenant, and a quarantined record may be nobody's: only these are unique over all tenants.
 GLOBAL_KEYS = {
-    "logins": {("email",)},
+    "logins": {("email",), ("tenant_id", "user_id")},
     "channels_account": {("id",), ("provider", "external_account_id")},
     "quarantine": {("id",), ("topic", "partition", "offset")},
 }

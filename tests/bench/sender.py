@@ -1,102 +1,264 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""How fast the sender sends, and what a send costs, beside the barest libcurl-multi loop against the same local
-server in the same run. The messages' rows and commands are there before the sender starts; its channels have no
-limit of their own. A send is claimed, called, its answer stored and told: the bare loop does the call alone.
+"""What a message out costs: the HTTP side beside a bare libcurl loop, the whole sender with PostgreSQL and Kafka;
+how soon it goes out, whether memory stays flat, whether an allowed rate is used, and who waits for whom.
 
-    ./dev bench sender [MESSAGES] [IN_FLIGHT]
+The provider is a program that answers at once (tests/bench/answers.c); its CPU is not counted. Without WHAT: all.
+
+    ./dev bench sender [http|rate|latency|memory|pace|fair ...] [N]     N: sends of rate and memory
 """
-import os
-import pathlib
+import http.client
+import json
+import statistics
 import subprocess
 import sys
+import threading
+import time
 
-from measure import Bench, Meter, cpu_seconds, rss_mib, table
-from support.ports import free_port
-from support.sending import Sending, produce_commands
+from measure import Bench, Meter, percentile, rss_mib, run, table
+from provider import FREE, Answers, Load, bench_program
 from support.wait import wait_until
 
-MESSAGES = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-IN_FLIGHT = int(sys.argv[2]) if len(sys.argv) > 2 else 64
-TENANTS, PER_TENANT = 10, 4
+ALL = ("http", "rate", "latency", "memory", "pace", "fair")
+WHAT = [word for word in sys.argv[1:] if word in ALL] or list(ALL)
+NUMBERS = [int(word) for word in sys.argv[1:] if word.isdigit()]
 
 
-def http():
-    return str(pathlib.Path(os.environ["POSTRIDER_PROGRAM"]).parent / "tests" / "bench_sender_http")
+# --- the HTTP side alone ---------------------------------------------------------------------------------
 
 
-class Server:
-    """Answers every POST as Telegram does, and counts."""
+def measure_http(bench):
+    """The three ways in turn, several times: the machine's other work then weighs on all of them."""
+    answers = Answers(bench.folder, is_recorded=False)
+    us = {way: [] for way in ("bare", "fetch", "exchange")}
+    rates = {way: [] for way in us}
+    for _ in range(9):
+        for way in us:
+            got = json.loads(run([bench_program("curl_multi"), way, answers.url, "20000", "64"]))
+            us[way].append(got["cpu_us"])
+            rates[way].append(got["per_second"])
+    answers.close()
+    bare = statistics.median(us["bare"])
+    names = {"bare": "bare libcurl multi", "fetch": "common/fetch", "exchange": "client/exchange: build, fetch, judge"}
+    print("\nThe same POST of a text message, 20,000 times on 64 connections; medians of 9 alternating runs\n")
+    table(["loop", "CPU us/post", "least", "posts/CPU second", "of bare"],
+          [[names[w], f"{statistics.median(us[w]):.1f}", f"{min(us[w]):.1f}", f"{1e6 / statistics.median(us[w]):.0f}",
+            f"{100 * bare / statistics.median(us[w]):.0f} % (least: {100 * min(us['bare']) / min(us[w]):.0f} %)"] for w in us])  # fmt: skip
 
-    def __init__(self):
-        self.port = free_port()
-        self.host = f"127.0.0.1:{self.port}"
-        self._process = subprocess.Popen([http(), "serve", str(self.port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def base_url(self, _):
-        return f"http://{self.host}"
+# --- the whole sender ------------------------------------------------------------------------------------
 
-    def count(self):
-        self._process.stdin.write("?\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
+
+class Free:
+    """A stack with a sender whose channels have no limit: `n_channels` channels of 250 conversations each."""
+
+    def __init__(self, bench, n_channels, is_recorded=False, **settings):
+        self.stack = bench.stack(partitions=4)
+        self.router = self.stack.start("router")
+        self.answers = Answers(self.stack.folder, is_recorded)
+        self.load = Load(self.stack, self.answers)
+        self.sender = self.load.start(**settings)
+        self.channels = [self.load.channel(**FREE) for _ in range(n_channels)]
+        self.conversations = {ch: ch.conversations(250, first=1000) for ch in self.channels}
+        self.seq = 1
+
+    def meter(self):
+        return Meter(sender=self.sender.pid, postgres=self.stack.postgres.process.pid, router=self.router.pid,
+                     kafka=self.stack.kafka.process.pid)  # fmt: skip
+
+    def wave(self, each):
+        """`each` messages to each conversation; until all are sent. Seconds."""
+        for ch, conversations in self.conversations.items():
+            self.load.store(ch, conversations, each, self.seq)
+        self.seq += each
+        before = self.sent()
+        n = each * 250 * len(self.channels)
+        began = time.monotonic()
+        for conversations in self.conversations.values():
+            self.load.command(conversations)
+        wait_until(lambda: self.sent() >= before + n, 900, f"{n} messages are sent")
+        return time.monotonic() - began
+
+    def sent(self):
+        return self.sender.metric("postrider_sender_answers_total")
 
     def close(self):
-        self._process.stdin.close()
-        self._process.wait(10)
+        self.stack.close()
+        self.answers.close()
 
 
-def bare(server):
-    """(requests/s, CPU us a request) of the client alone."""
-    before = os.times()
-    out = subprocess.run(
-        [http(), "send", f"http://{server.host}/bot1/sendMessage", str(MESSAGES), str(IN_FLIGHT)], check=True, capture_output=True,
-        text=True,
-    ).stdout  # fmt: skip
-    after = os.times()
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return MESSAGES / float(out.split()[0]), cpu / MESSAGES * 1e6
+def measure_rate(bench):
+    n = NUMBERS[0] if NUMBERS else 50_000
+    rows = []
+    for n_channels, settings in ((8, {}), (1, {}), (8, {"in_flight": 1024, "per_channel": 256})):
+        free = Free(bench, n_channels, **settings)
+        each = max(1, n // (250 * n_channels))
+        free.wave(max(1, each // 10))
+        rounds = {w: free.sender.metric("postrider_sender_rounds_total", what=w) for w in ("claim", "store")}
+        meter = free.meter()
+        seconds = free.wave(each)
+        sends = each * 250 * n_channels
+        us = meter.per_unit_us(sends)
+        per = {w: sends / (free.sender.metric("postrider_sender_rounds_total", what=w) - rounds[w]) for w in rounds}
+        label = f"{n_channels} channels" + (", in_flight 1024" if settings else "")
+        rows.append([label, sends, f"{sends / seconds:.0f}", *(f"{us[p]:.0f}" for p in us),
+                     f"{1e6 / us['sender']:.0f}", f"{per['claim']:.1f}", f"{per['store']:.1f}"])  # fmt: skip
+        free.close()
+    print("\nNo limits; each message claimed, sent, stored, told and written down by the router\n")
+    table(["", "sends", "sends/s", "sender us", "PostgreSQL us", "router us", "Kafka us", "sends/CPU s of the sender",
+           "claims a round", "answers a round"], rows)  # fmt: skip
 
 
-def sender(bench, server):
-    stack = bench.stack(partitions=4)
-    sending = Sending(stack, server)
-    every = MESSAGES // (TENANTS * PER_TENANT)
-    for t in range(TENANTS):
-        tenant = stack.tenant(f"tenant {t}")
-        for _ in range(PER_TENANT):
-            channel = sending.channel(tenant=tenant, send_per_minute=0, send_per_minute_to_one=0)
-            conversations = channel.conversations(every)
-            ids = channel.store_to_each(conversations, "a message of an ordinary length, as people write them")
-            produce_commands(stack.topics, conversations, ids)
-    n, before = every * TENANTS * PER_TENANT, server.count()
-    daemon = sending.start(ready=False, in_flight=IN_FLIGHT, per_channel=IN_FLIGHT, unclaimed_after="10m", scheduler_poll="1s", log_level="info")
-    wait_until(lambda: server.count() > before, 60, "the first message is sent")
-    first, meter, cpu = server.count() - before, Meter(postgres=stack.postgres.process.pid), cpu_seconds(daemon.pid)
-    wait_until(lambda: server.count() - before >= n, 600, "all are sent")
-    seconds = meter.seconds()
-    wait_until(lambda: daemon.metric("postrider_sender_in_flight") + daemon.metric("postrider_sender_unstored_answers") == 0, 60, "all is stored")
-    us, sent = (cpu_seconds(daemon.pid) - cpu) / (n - first) * 1e6, (n - first) / seconds
-    postgres = meter.per_unit_us(n - first)["postgres"]
-    claims = daemon.metric("postrider_sender_claims_total", what="claimed") / daemon.metric("postrider_sender_rounds_total", what="claim")
-    assert server.count() - before == n, "sent more than once"
-    row = [f"{sent:.0f}", f"{us:.0f}", f"{postgres:.0f}", f"{claims:.0f}", f"{rss_mib(daemon.pid):.0f}"]
-    stack.close()
-    return row
+def measure_memory(bench):
+    n = NUMBERS[-1] if NUMBERS else 1_000_000
+    free = Free(bench, 8)
+    rows = [[0, f"{rss_mib(free.sender.pid):.1f}", ""]]
+    each = max(1, n // 10 // 2000)
+    for _ in range(10):
+        seconds = free.wave(each)
+        rows.append([f"{int(free.sent()):,}", f"{rss_mib(free.sender.pid):.1f}", f"{each * 2000 / seconds:.0f}"])
+    print("\nMemory of one sender over its sends, no limits\n")
+    table(["sends", "RSS MiB", "sends/s"], rows)
+    free.close()
+
+
+# --- how soon --------------------------------------------------------------------------------------------
+
+
+class Callers:
+    """Posts messages through the api at a steady rate, each thread with its own connection."""
+
+    def __init__(self, stack, token, conversations):
+        self.port, self.token, self.conversations = stack.api_port, token, conversations
+        self.answered = {}
+
+    def post(self, rate, seconds, n_threads=8):
+        begin = time.monotonic() + 0.2
+        threads = [threading.Thread(target=self._run, args=(begin, i, n_threads, rate, rate * seconds)) for i in range(n_threads)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+
+    def _run(self, begin, first, step, rate, n):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        for i in range(first, n, step):
+            pause = begin + i / rate - time.monotonic()
+            if pause > 0:
+                time.sleep(pause)
+            text = f"{rate}-{i}"
+            c = self.conversations[i % len(self.conversations)]
+            connection.request(
+                "POST", f"/api/conversations/{c.id}/messages", json.dumps({"text": text}),
+                {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", "Idempotency-Key": text},
+            )  # fmt: skip
+            answer = connection.getresponse()
+            at_ns = time.monotonic_ns()
+            body = answer.read()
+            assert answer.status in (200, 201, 202), body
+            self.answered[text] = at_ns
+        connection.close()
+
+
+def measure_latency(bench):
+    free = Free(bench, 4, is_recorded=True)
+    free.stack.start("api", key_ring=free.stack.key_ring, allowed_hosts=free.answers.host, user_rate=100000, tenant_rate=100000)
+    conversations = [c for some in zip(*free.conversations.values()) for c in some]
+    callers = Callers(free.stack, free.load.tenant.token(), conversations)
+    rows = []
+    for rate, seconds in ((50, 5), (20, 20), (200, 30)):
+        callers.answered.clear()
+        callers.post(rate, seconds)
+        n = rate * seconds
+        wait_until(lambda: callers.answered.keys() <= free.answers.times().keys(), 60, "all are at the provider")
+        first = free.answers.times()
+        ages = [(first[t] - at) / 1e6 for t, at in callers.answered.items()]
+        if rate != 50:  # the first is to warm up
+            rows.append([rate, n, *(f"{percentile(ages, p):.1f}" for p in (50, 90, 99)), f"{max(ages):.1f}"])
+    print("\nFrom the api's answer to the first byte at the provider, ms: PostgreSQL with fsync, Kafka acks=all\n")
+    table(["messages/s", "n", "p50", "p90", "p99", "max"], rows)
+    free.close()
+
+
+# --- pace ------------------------------------------------------------------------------------------------
+
+
+def measure_pace(bench):
+    rows = []
+    for senders, per_second, seconds in ((1, 20, 30), (2, 50, 30)):
+        stack = bench.stack(partitions=4)
+        stack.start("router")
+        simulator = stack.start_simulator()
+        load = Load(stack, simulator)
+        for _ in range(senders):
+            load.start()
+        channel = load.channel(send_per_minute=per_second * 60, send_per_minute_to_one=0)
+        simulator.limit("telegram", bucket={"burst": max(1, per_second // 10), "per_minute": per_second * 60})
+        n = per_second * seconds
+        conversations = channel.conversations(n)
+        load.store(channel, conversations, 1)
+        load.command(conversations)
+        sent = simulator.wait_sends(n, timeout=seconds * 2 + 60)
+        at = sorted(row["at_ms"] for row in sent)
+        # Under backlog: without the first and the last second.
+        inner = [ms for ms in at if at[0] + 1000 <= ms < at[-1] - 1000]
+        rate = (len(inner) - 1) / (inner[-1] - inner[0]) * 1000
+        counts = simulator.account_counts("telegram", channel.account)
+        rows.append([senders, per_second, n, f"{rate:.2f}", f"{100 * rate / per_second:.1f} %", counts["refused"],
+                     counts["too_early"], counts["busiest_second"]])  # fmt: skip
+        stack.close()
+    print("\nAn account's rate under backlog, by the simulator's count\n")
+    table(["senders", "allowed/s", "sends", "used/s", "of allowed", "refused", "too early", "busiest second"], rows)
+
+
+# --- who waits for whom ----------------------------------------------------------------------------------
+
+
+def reply_ages(free, conversation, label, n):
+    """Replies, one after the other; ms from the command's acknowledgement to the first byte."""
+    told = {}
+    for i in range(n):
+        text = f"{label}-{i}"
+        conversation.send(text)
+        told[text] = time.monotonic_ns()
+        time.sleep(0.1)
+    wait_until(lambda: told.keys() <= free.answers.times().keys(), 120, "all replies went out")
+    first = free.answers.times()
+    return [(first[t] - at) / 1e6 for t, at in told.items()]
+
+
+def measure_fairness(bench):
+    n, n_bulk = 150, NUMBERS[0] if NUMBERS else 100_000
+    rows = []
+    for label, per_minute in (("30/s", 1800), ("no limit", 0)):
+        free = Free(bench, 0, is_recorded=True)
+        other = free.stack.tenant("other")
+        reply = free.load.channel(tenant=other, **FREE).conversation(7)
+        bulk = free.load.channel(send_per_minute=per_minute, send_per_minute_to_one=0)
+        reply_ages(free, reply, "warm", 20)
+        alone = reply_ages(free, reply, "alone", n)
+        conversations = bulk.conversations(n_bulk)
+        bulk.store_to_each(conversations, "bulk {ext}", bulk=True)
+        wait_until(lambda: free.sent() > n + 20 + 50, 60, "the bulk runs")
+        before, began = free.sent(), time.monotonic()
+        beside = reply_ages(free, reply, "beside", n)
+        running = (free.sent() - before - n) / (time.monotonic() - began)
+        left = free.stack.scalar("SELECT count(*) FROM messages WHERE status = 'queued' AND bulk_id IS NOT NULL")
+        for name, ages in (("without", alone), (f"beside a bulk of {n_bulk:,}, {label}", beside)):
+            rows.append([name, *(f"{percentile(ages, p):.1f}" for p in (50, 90, 99)), f"{max(ages):.1f}"])
+        rows[-1] += [f"{running:.0f}", f"{left:,}"]
+        rows[-2] += ["", ""]
+        free.close()
+    print(f"\n{n} replies of another tenant, ms from the command's acknowledgement to the first byte at the provider\n")
+    table(["", "p50", "p90", "p99", "max", "bulk sends/s", "bulk left after"], rows)
 
 
 def main():
-    server = Server()
+    do = {"http": measure_http, "rate": measure_rate, "latency": measure_latency, "memory": measure_memory,
+          "pace": measure_pace, "fair": measure_fairness}  # fmt: skip
     with Bench() as bench:
-        rate, us = bare(server)
-        measured = sender(bench, server)
-        again, us_again = bare(server)
-        print(f"\n{MESSAGES} messages, {IN_FLIGHT} in flight; {TENANTS} tenants with {PER_TENANT} channels each\n")
-        table(
-            ["", "sends/s", "us of CPU per send", "PostgreSQL's", "claimed per round", "RSS MiB"],
-            [["bare libcurl multi", f"{rate:.0f}, {again:.0f}", f"{us:.0f}, {us_again:.0f}", "", "", ""], ["sender", *measured]],
-        )  # fmt: skip
-    server.close()
+        for what in WHAT:
+            do[what](bench)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ struct server {
 
 _Noreturn static void die(const char *what)
 {
-    (void)fprintf(stderr, "bench_answers: %s: %s\n", what, strerror(errno));
+    (void)fprintf(stderr, "bench_answers: %s: error %d\n", what, errno);
     _Exit(1);
 }
 

@@ -1,16 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A provider that answers at once (tests/bench/answers.c), and messages to send through it."""
-import io
 import os
 import pathlib
 import subprocess
-import time
 
-import fastavro
-from confluent_kafka import Producer
-
-from support import sending
-from support.sending import Sending
+from support.sending import Sending, produce_commands
 from support.wait import steady
 
 
@@ -67,21 +61,6 @@ class Load(Sending):
             channel.provider, channel.platform,
         )  # fmt: skip
 
-    def is_left(self):
-        """Whether anything waits to be sent."""
-        return self.stack.scalar("SELECT EXISTS (SELECT FROM messages WHERE direction = 'out' AND status IN ('queued', 'sending', 'retry'))")
-
-    def command(self, conversations, topic="outbound"):
+    def command(self, conversations):
         """Wake these conversations, as the api does with a message of each."""
-        producer = Producer({"bootstrap.servers": self.stack.kafka.brokers, "linger.ms": 5, "log_level": 0})
-        now = int(time.time() * 1000)
-        for c in conversations:
-            out = io.BytesIO(sending._prefix)
-            out.seek(0, 2)
-            fastavro.schemaless_writer(out, sending._parsed, {
-                "tenant_id": str(c.channel.tenant.id), "message_id": c.id, "channel_id": c.channel.id,
-                "conversation_id": c.id, "provider": c.channel.provider, "attempt": 0, "created_at": now, "priority": 0,
-            })  # fmt: skip
-            producer.produce(self.stack.topics.name(topic), out.getvalue(), f"{c.channel.id}:{c.id}")
-            producer.poll(0)
-        assert producer.flush(60) == 0
+        produce_commands(self.stack.topics, conversations, [c.id for c in conversations])

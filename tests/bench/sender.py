@@ -100,7 +100,7 @@ def measure_rate(bench):
         sends = each * 250 * n_channels
         us = meter.per_unit_us(sends)
         per = {w: sends / (free.sender.metric("postrider_sender_rounds_total", what=w) - rounds[w]) for w in rounds}
-        label = f"{n_channels} channels" + (", in_flight 1024" if settings else "")
+        label = f"{n_channels} channel" + "s" * (n_channels > 1) + (", in_flight 1024" if settings else "")
         rows.append([label, sends, f"{sends / seconds:.0f}", *(f"{us[p]:.0f}" for p in us),
                      f"{1e6 / us['sender']:.0f}", f"{per['claim']:.1f}", f"{per['store']:.1f}"])  # fmt: skip
         free.close()

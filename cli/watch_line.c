@@ -55,12 +55,12 @@ void watch_head(const struct watch_style *style, struct buf *out)
 static void short_id(const char *id, size_t keep, char out[32])
 {
     size_t n = strlen(id);
-    (void)snprintf(out, 32, "%s%s", n > keep ? ".." : "", n > keep ? id + n - keep : id);
+    (void)snprintf(out, 32, "%s%.29s", n > keep ? ".." : "", n > keep ? id + n - keep : id);
 }
 
 static void later(const struct journal_entry *e, int64_t at_ms, const char *what, char out[64])
 {
-    (void)snprintf(out, 64, "%s%s+%lld ms", what, what[0] ? " " : "",
+    (void)snprintf(out, 64, "%.32s%s+%lld ms", what, what[0] ? " " : "",
                    (long long)(at_ms - e->received_at_ms));
 }
 

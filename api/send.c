@@ -57,14 +57,14 @@ static const struct pg_stmt look_at_conversation = {
     "SELECT " CHANNEL_COLUMNS
     ", c.id, c.external_id, c.contact_id, c.is_group FROM conversations c "
     "JOIN channels_account ch ON ch.id = c.channel_id WHERE c.tenant_id = $1 AND c.id = $2"};
-/* The person's latest conversation of the channel, or the one that we began. */
+/* The person's latest conversation of the channel; one that we began is the contact's, too. */
 static const struct pg_stmt look_for_person = {
     "api_send_person",
     "SELECT " CHANNEL_COLUMNS
     ", c.id, c.external_id, c.contact_id, c.is_group FROM channels_account ch "
-    "LEFT JOIN LATERAL (SELECT c.* FROM conversations c WHERE c.tenant_id = $1 AND NOT c.is_group AND (c.id IN "
-    "(SELECT s.conversation_id FROM conversation_search s WHERE s.tenant_id = $1 AND s.channel_id = $2 "
-    "AND s.contact_id = ANY ($3::text[])) OR (c.channel_id = $2 AND c.external_id = 'to:' || $4)) "
+    "LEFT JOIN LATERAL (SELECT c.* FROM conversation_search s JOIN conversations c "
+    "ON c.tenant_id = $1 AND c.id = s.conversation_id WHERE s.tenant_id = $1 AND s.channel_id = $2 "
+    "AND s.contact_id = ANY ($3::text[]) AND NOT c.is_group "
     "ORDER BY c.last_message_at DESC NULLS LAST, c.id DESC LIMIT 1) c ON true "
     "WHERE ch.tenant_id = $1 AND ch.id = $2"};
 static const struct pg_stmt look_at_media = {
@@ -114,8 +114,8 @@ static void look(struct call *c, struct sending *s)
 {
     struct str tenant = call_who(c)->tenant_id;
     if (s->to.ptr) {
-        const struct str params[] = {tenant, s->channel_id, spellings(c, s->to), s->to};
-        call_send(c, &look_for_person, params, 4);
+        const struct str params[] = {tenant, s->channel_id, spellings(c, s->to)};
+        call_send(c, &look_for_person, params, 3);
     } else {
         const struct str params[] = {tenant, s->conversation_id};
         call_send(c, &look_at_conversation, params, 2);

@@ -11,7 +11,9 @@
 #define API_AT(x)        "to_timestamp(" x "::bigint / 1000::float8)"
 #define API_AT_MICROS(x) "(timestamptz 'epoch' + " x "::bigint * interval '1 microsecond')"
 
-/* FROM messages m. */
+/* FROM messages m; $1 is the tenant. By the parameter, and not by a column, a plan finds the one
+ * partition when it is made: with m.tenant_id it is made for all sixteen, which takes ten times as
+ * long as the query. */
 #define API_MESSAGE_COLUMNS                                                                                                                                                                                                              \
     "m.id, m.tenant_id, m.channel_id, m.provider, m.platform, m.conversation_id, "                                                                                                                                                       \
     "m.external_message_id, m.client_ref, m.direction, m.status, m.kind, m.body, m.content::text, "                                                                                                                                      \
@@ -20,7 +22,7 @@
                                                                                                                                         "m.attempt, m.rev, CASE WHEN m.attachment_count > 0 THEN (SELECT jsonb_agg(jsonb_build_object("  \
                                                                                                                                         "'type', a.type, 'url', a.url, 'provider_ref', a.provider_ref, 'mime', a.mime, 'name', a.name, " \
                                                                                                                                         "'size_bytes', a.size_bytes, 'text', a.text, 'extra', a.extra) ORDER BY a.position)::text "      \
-                                                                                                                                        "FROM attachments a WHERE a.tenant_id = m.tenant_id AND a.message_id = m.id) END"
+                                                                                                                                        "FROM attachments a WHERE a.tenant_id = $1 AND a.message_id = m.id) END"
 #define API_MESSAGE_N 28
 void api_put_message(struct json_out *o, const struct pg_result *r, int row);
 

@@ -25,6 +25,7 @@ struct sending {
     struct str to;              /* a person; absent: the conversation's */
     struct str provider;
     const char *wrapper;
+    bool has_files; /* asked for behind the channel */
     struct send_command command;
 };
 
@@ -105,7 +106,7 @@ static struct str named_ids(struct call *c, const struct api_outgoing *m)
     if (m->reply_to.ptr && m->target.ptr)
         return str_fmt(call_arena(c), "{%.*s,%.*s}", STR_ARG(m->reply_to), STR_ARG(m->target));
     struct str one = m->reply_to.ptr ? m->reply_to : m->target;
-    return one.ptr ? str_fmt(call_arena(c), "{%.*s}", STR_ARG(one)) : STR("{}");
+    return one.ptr ? str_fmt(call_arena(c), "{%.*s}", STR_ARG(one)) : STR_NONE;
 }
 
 static void on_looked(struct call *c, struct pg_result *const *results, int n);
@@ -121,8 +122,12 @@ static void look(struct call *c, struct sending *s)
         call_send(c, &look_at_conversation, params, 2);
     }
     const struct str named[] = {tenant, named_ids(c, &s->message)};
-    api_send_look_at_files(c, &s->message);
-    call_send(c, &look_at_named, named, 2);
+    // Most messages have neither: what is not asked costs nothing.
+    s->has_files = s->message.n_media > 0;
+    if (s->has_files)
+        api_send_look_at_files(c, &s->message);
+    if (named[1].ptr)
+        call_send(c, &look_at_named, named, 2);
     call_run(c, on_looked);
 }
 
@@ -235,10 +240,9 @@ static void store(struct call *c, struct sending *s);
 
 static void on_looked(struct call *c, struct pg_result *const *results, int n)
 {
-    (void)n;
     struct sending *s = *call_state(c);
     struct api_outgoing *m = &s->message;
-    const struct pg_result *r = results[0];
+    const struct pg_result *r = results[0], *files = results[s->has_files], *named = results[n - 1];
     struct arena *a = call_arena(c);
     if (!pg_rows(r)) {
         if (s->to.ptr)
@@ -252,9 +256,9 @@ static void on_looked(struct call *c, struct pg_result *const *results, int n)
     s->provider = str_dup(a, pg_text(r, 0, PROVIDER));
     if (!s->conversation_id.ptr)
         m->to_person = s->to;
-    if (!api_send_take_files(c, m, results[1]) || !check_channel(c, r) ||
-        !take_named(c, s, m->reply_to, "reply_to", results[2], &m->reply_to_ext) ||
-        !take_named(c, s, m->target, "target_id", results[2], &m->target_ext) ||
+    if (!api_send_take_files(c, m, files) || !check_channel(c, r) ||
+        !take_named(c, s, m->reply_to, "reply_to", named, &m->reply_to_ext) ||
+        !take_named(c, s, m->target, "target_id", named, &m->target_ext) ||
         !check_sendable(c, s, r))
         return;
     store(c, s);

@@ -159,15 +159,31 @@ static struct str is_given(struct call *c, const char *name)
     return STR("false");
 }
 
+static void committed(struct call *c, struct pg_result *const *results, int n)
+{
+    (void)results, (void)n;
+    call_answer(c, 200);
+}
+
+/* What was refused is not in the log. */
 static void changed(struct call *c, struct pg_result *const *results, int n)
 {
     (void)n;
-    if (pg_rows(results[0]) == 0 && pg_i64(results[1], 0, 0)) {
-        call_problem(c, 412, "changed_meanwhile", STR_NONE,
-                     "it was changed meanwhile: read it again");
+    const struct pg_result *r = results[0];
+    if (pg_rows(r) == 0) {
+        if (pg_i64(results[1], 0, 0))
+            call_problem(c, 412, "changed_meanwhile", STR_NONE,
+                         "it was changed meanwhile: read it again");
+        else
+            call_absent(c);
         return;
     }
-    answer_tenant(c, results[0], 200);
+    put_tenant(call_out(c), r, 0);
+    call_set_rev(c, pg_i64(r, 0, COL_REV));
+    // What was changed stands in the request: no secret is in it.
+    call_audit_of(c, call_path(c, "id"), "tenant.change", "tenant", call_path(c, "id"),
+                  call_body(c)->span);
+    call_commit(c, committed);
 }
 
 static void change(struct call *c)
@@ -200,9 +216,7 @@ static void change(struct call *c)
                                  rev < 0 ? STR_NONE : str_fmt(call_arena(c), "%" PRId64, rev)};
     call_send(c, &stmt, params, ARRAY_LEN(params));
     call_send(c, &exists, params, 1);
-    // What was changed stands in the request: no secret is in it.
-    call_audit_of(c, id, "tenant.change", "tenant", id, call_body(c)->span);
-    call_commit(c, changed);
+    call_run(c, changed);
 }
 
 /* --- the audit log

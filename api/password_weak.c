@@ -2,6 +2,7 @@
 /* Which passwords are too easy to guess. */
 #include <string.h>
 
+#include "crypto.h"
 #include "embedded.h"
 #include "mem.h"
 #include "password.h"
@@ -41,9 +42,8 @@ static char letter_of(char c)
     return found ? to[found - from] : c;
 }
 
-static bool is_made_of_common(struct str plain)
+static bool is_made_of_common(struct str plain, char word[WORD_MAX])
 {
-    char word[WORD_MAX];
     struct str core = plain;
     while (core.len && !is_letter(core.ptr[core.len - 1]))
         core.len--; // "password2024!"
@@ -108,9 +108,27 @@ static bool holds(struct str text, struct str part)
            memmem(text.ptr, text.len, part.ptr, part.len) != NULL;
 }
 
+/* `all`: in lower case. `word`: room to work in, for the caller to wipe. */
+static const char *weakness(struct str all, struct str email, char word[WORD_MAX])
+{
+    char address[WORD_MAX];
+    struct str local, domain;
+    (void)str_cut(email, '@', &local, &domain);
+    if (local.len > WORD_MAX)
+        local.len = WORD_MAX;
+    for (size_t i = 0; i < local.len; i++)
+        address[i] = lower(local.ptr[i]);
+    if (is_common(all) || is_made_of_common(all, word) || is_repeated(all) || is_row(all))
+        return "the password is one that many people use";
+    // An address within a longer one is no harm; one that is most of it is.
+    if (holds(all, (struct str){address, local.len}) && local.len * 2 > all.len)
+        return "the password is made of the e-mail address";
+    return NULL;
+}
+
 const char *api_password_weakness(struct str password, struct str email, int64_t length_min)
 {
-    char plain[WORD_MAX], address[WORD_MAX];
+    char plain[WORD_MAX], word[WORD_MAX];
     int64_t characters = 0;
     for (struct str s = password; s.len; characters++) {
         uint32_t cp;
@@ -123,16 +141,8 @@ const char *api_password_weakness(struct str password, struct str email, int64_t
         return NULL;
     for (size_t i = 0; i < password.len; i++)
         plain[i] = lower(password.ptr[i]);
-    struct str all = {plain, password.len}, local, domain;
-    (void)str_cut(email, '@', &local, &domain);
-    if (local.len > WORD_MAX)
-        local.len = WORD_MAX;
-    for (size_t i = 0; i < local.len; i++)
-        address[i] = lower(local.ptr[i]);
-    if (is_common(all) || is_made_of_common(all) || is_repeated(all) || is_row(all))
-        return "the password is one that many people use";
-    // An address within a longer one is no harm; one that is most of it is.
-    if (holds(all, (struct str){address, local.len}) && local.len * 2 > all.len)
-        return "the password is made of the e-mail address";
-    return NULL;
+    const char *why = weakness((struct str){plain, password.len}, email, word);
+    crypto_wipe(plain, sizeof plain);
+    crypto_wipe(word, sizeof word);
+    return why;
 }

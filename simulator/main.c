@@ -143,23 +143,33 @@ static int webhooks(int argc, char **argv)
     return status;
 }
 
-static int help(FILE *to)
+static void help_serve(struct buf *text)
 {
-    struct buf text;
-    buf_init(&text, 64 << 10);
-    buf_put_c(&text,
+    buf_put_c(text,
               "usage: postrider simulate [options]\n\n"
               "Serve the providers' APIs, each under its name: a channel's base address is\n"
               "http://127.0.0.1:8090/unipile and the like. /_sim/ledger tells what was sent,\n"
               "/_sim/faults makes things go wrong. Until Ctrl-C.\n\n");
-    conf_print_help(&simulator_conf, &text);
+    conf_print_help(&simulator_conf, text);
+    buf_put_c(text, "\nThe other way round: postrider simulate webhooks --help\n");
+}
+
+static void help_webhooks(struct buf *text)
+{
     buf_put_c(
-        &text,
-        "\nusage: postrider simulate webhooks [options]\n\n"
+        text,
+        "usage: postrider simulate webhooks [options]\n\n"
         "Post correctly signed webhooks, as the providers do: over keep-alive connections,\n"
         "each again until it is acknowledged. Ends with a summary; status 0 when every event\n"
         "was acknowledged.\n\n");
-    conf_print_help(&simulator_webhooks_conf, &text);
+    conf_print_help(&simulator_webhooks_conf, text);
+}
+
+static int help(FILE *to, void (*write)(struct buf *text))
+{
+    struct buf text;
+    buf_init(&text, 64 << 10);
+    write(&text);
     (void)fwrite(text.ptr, 1, text.len, to);
     buf_done(&text);
     return to == stdout ? 0 : 2;
@@ -175,11 +185,12 @@ static bool asks_help(int argc, char **argv)
 
 int simulator_main(int argc, char **argv)
 {
+    bool is_webhooks = argc > 0 && strcmp(argv[0], "webhooks") == 0;
     if (asks_help(argc, argv))
-        return help(stdout);
-    if (argc > 0 && strcmp(argv[0], "webhooks") == 0)
+        return help(stdout, is_webhooks ? help_webhooks : help_serve);
+    if (is_webhooks)
         return webhooks(argc - 1, argv + 1);
     if (argc > 0 && argv[0][0] != '-')
-        return help(stderr);
+        return help(stderr, help_serve);
     return sim_serve(argc, argv);
 }

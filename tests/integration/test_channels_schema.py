@@ -63,7 +63,7 @@ def test_the_router_cannot_read_what_opens_an_account(stack, column):
 
 
 @pytest.mark.parametrize(("role", "columns"), [
-    ("postrider_router", {"status", "provider_status", "status_at", "status_key", "rev", "updated_at"}),
+    ("postrider_router", {"status", "provider_status", "status_at", "status_key", "parent_external_id", "rev", "updated_at"}),
     ("postrider_sender", {"status", "provider_status", "status_at", "status_key", "settings", "credential_status",
                           "credential_detail", "credential_checked_at", "credential_expires_at", "rev", "updated_at"}),
 ])  # fmt: skip

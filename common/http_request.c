@@ -100,7 +100,7 @@ int http_body_refusal(const struct http_request *r, uint64_t total_bytes)
 
 static void http_wipe(char *p, size_t n)
 {
-    if (n)
+    if (p && n)
         explicit_bzero(p, n);
 }
 

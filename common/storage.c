@@ -20,7 +20,7 @@ static bool make_folder(const char *path, struct err *err)
         return true;
     return err_set(err, ERR_INVALID,
                    "cannot make the folder %s: %s: check the setting media_folder", path,
-                   strerror(errno));
+                   strerrordesc_np(errno));
 }
 
 static char *own(const char *text)
@@ -86,7 +86,7 @@ struct storage_draft *storage_draft_new(struct storage *s, struct err *err)
     d->fd = mkostemp(d->path, O_CLOEXEC);
     if (d->fd < 0) {
         err_set(err, ERR_BUSY, "cannot write into %s/" DRAFTS ": %s", s->opts.folder,
-                strerror(errno));
+                strerrordesc_np(errno));
         free(d);
         return NULL;
     }
@@ -104,7 +104,7 @@ bool storage_draft_add(struct storage_draft *d, struct str bytes, struct err *er
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return err_set(err, ERR_BUSY, "cannot write the file: %s", strerror(errno));
+            return err_set(err, ERR_BUSY, "cannot write the file: %s", strerrordesc_np(errno));
         bytes = str_skip(bytes, (size_t)n);
     }
     return true;

@@ -43,7 +43,7 @@ static bool move_draft(struct storage_draft *d)
     bool ok = fsync(d->fd) == 0 && rename(d->path, path) == 0 && sync_folder(folder) &&
               (!is_new || sync_folder(d->storage->opts.folder));
     if (!ok)
-        return err_set(&d->err, ERR_BUSY, "cannot keep the file: %s", strerror(errno));
+        return err_set(&d->err, ERR_BUSY, "cannot keep the file: %s", strerrordesc_np(errno));
     d->path[0] = '\0';
     return true;
 }
@@ -82,7 +82,7 @@ static bool open_file(struct storage_file *f, struct err *err)
     if (f->fd >= 0)
         return true;
     return err_set(err, errno == ENOENT ? ERR_ABSENT : ERR_BUSY, "cannot open the file: %s",
-                   strerror(errno));
+                   strerrordesc_np(errno));
 }
 
 static int64_t read_file(struct storage_file *f, char *out, size_t n)
@@ -91,7 +91,7 @@ static int64_t read_file(struct storage_file *f, char *out, size_t n)
         n = (size_t)(f->end - f->at);
     ssize_t got = n ? pread(f->fd, out, n, f->at) : 0;
     if (got < 0) {
-        err_set(&f->err, ERR_BUSY, "cannot read the file: %s", strerror(errno));
+        err_set(&f->err, ERR_BUSY, "cannot read the file: %s", strerrordesc_np(errno));
         return -1;
     }
     f->at += got;

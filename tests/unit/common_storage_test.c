@@ -63,7 +63,7 @@ static bool on_body(void *ctx, struct http_request *r, struct str piece)
 static void get_range(struct bucket *b, struct http_request *r)
 {
     int64_t from = 0, to = 0;
-    struct str range = http_header(r, "Range"), first, last;
+    struct str range = http_header(r, "Range"), first = STR_NONE, last = STR_NONE;
     b->n_gets++;
     assert_true(str_starts(range, STR("bytes=")) &&
                 str_cut(str_skip(range, 6), '-', &first, &last));

@@ -223,8 +223,6 @@ static bool start_parts(struct sender *s, struct err *err)
         sender_scheduler_new(&(struct sender_scheduler_opts){.conf = &s->conf,
                                                              .instance = s->instance,
                                                              .metrics = s->metrics,
-                                                             .vault = s->vault,
-                                                             .guard = s->guard,
                                                              .rate = rate_of,
                                                              .on_stopped = on_scheduler_stopped,
                                                              .ctx = s},

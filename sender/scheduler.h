@@ -2,12 +2,13 @@
 #pragma once
 /* The scheduler: a thread of the sender that turns rows which are due into records.
  *
- *   outbox       what others than the router changed -> ObjectChanged; records of the quarantine ->
- * their topic again due rows     send_at or next_attempt_at reached, or queued and claimed by
- * nobody -> SendCommand leases       an attempt that ended without an answer -> SendResult
- * uncertain; a stored answer whose SendResult did not come -> published again uncertain    the
- * provider is asked, then the tenant's policy decides bulk         a bulk's recipients become
- * messages as fast as their channel may send clean-up     rows that nobody needs any more
+ *   outbox     what others than the router changed -> ObjectChanged; quarantine -> its topic again
+ *   due rows   send_at or next_attempt_at reached, or claimed by nobody -> SendCommand
+ *   leases     an attempt that ended without an answer -> SendResult uncertain;
+ *              a stored answer whose SendResult did not come -> published again
+ *   uncertain  after `uncertain_hold` the tenant's policy decides
+ *   bulk       a bulk's recipients become messages as fast as their channel may send
+ *   clean-up   rows that nobody needs any more
  *
  * All its state is in the database: any number of senders run it at once, rows are taken with SKIP
  * LOCKED, and what it publishes may come twice (commands and results are only ever news once). Its
@@ -17,17 +18,13 @@
 #include "metric.h"
 
 struct sender_conf;
-struct vault;
-struct guard;
 struct sender_scheduler;
 
 struct sender_scheduler_opts {
     const struct sender_conf
         *conf; /* constant after start; rows of scheduler_conf.def and the common ones */
     const char *instance;
-    struct metrics *metrics;   /* rows of scheduler_metric.def are among them */
-    const struct vault *vault; /* NULL: providers are not asked what became of a message */
-    const struct guard *guard; /* for those questions; NULL: as in fetch_opts */
+    struct metrics *metrics; /* rows of scheduler_metric.def are among them */
     /* Messages a second that the channel may send now, by published limits and what was learnt;
      * called in the scheduler's thread. NULL: the setting bulk_rate. */
     double (*rate)(void *ctx, struct str provider, struct str account_type, struct str channel_id);

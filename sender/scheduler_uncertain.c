@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Uncertain messages. An echo or a receipt settles them in the router, at any time. Here the time
- * is kept: for `uncertain_hold` they hold those behind them and the provider may be asked, then the
- * tenant's policy decides: `ask` leaves them to a person and lets the others go, `resend` queues
- * them again. */
+ * is kept: for `uncertain_hold` they hold those behind them, then the tenant's policy decides:
+ * `ask` leaves them to a person and lets the others go, `resend` queues them again. */
 #include "clock.h"
 #include "log.h"
 #include "scheduling.h"

@@ -147,7 +147,7 @@ static void serve(struct server *s, int fd)
         c->first_ns = at_ns;
     c->n += (size_t)got;
     c->bytes[c->n] = '\0';
-    if (whole(c, &body) != c->n) // one request at a time, as HTTP/1.1 clients do
+    if (whole(c, &body) != c->n || !body) // one request at a time, as HTTP/1.1 clients do
         return;
     note(s, c, body);
     c->n = 0;

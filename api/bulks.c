@@ -86,37 +86,26 @@ static const struct pg_stmt list = {
     " FROM bulks b WHERE b.tenant_id = $1 AND ($2::uuid IS NULL OR b.id < $2::uuid) "
     "AND ($3::text IS NULL OR b.status = $3) ORDER BY b.id DESC LIMIT $4::bigint"};
 
+static void put_entry(struct json_out *o, const struct pg_result *r, int row)
+{
+    json_open(o, '{');
+    put_members(o, r, row);
+    json_close(o, '}');
+}
+
 static void on_list(struct call *c, struct pg_result *const *results, int n)
 {
     (void)n;
-    const struct api_page *page = *call_state(c);
-    const struct pg_result *r = results[0];
-    int rows = pg_rows(r), shown = rows > page->limit ? (int)page->limit : rows;
-    struct json_out *o = call_out(c);
-    json_open(o, '{');
-    json_key_out(o, "items");
-    json_open(o, '[');
-    for (int i = 0; i < shown; i++) {
-        json_open(o, '{');
-        put_members(o, r, i);
-        json_close(o, '}');
-    }
-    json_close(o, ']');
-    const struct str parts[] = {STR(""), STR("0"),
-                                rows > shown ? pg_text(r, shown - 1, ID) : STR_NONE};
-    json_put_str(o, "next_cursor", rows > shown ? call_cursor_make(c, parts, 3) : STR_NONE);
-    json_close(o, '}');
-    call_answer(c, 200);
+    api_page_answer(c, results[0], put_entry, ID, ID);
 }
 
 static void list_bulks(struct call *c)
 {
-    struct api_page *page = ARENA_NEW(call_arena(c), struct api_page);
-    if (!api_page_read(c, page))
+    const struct api_page *page = api_page_read(c, API_KEY_NONE);
+    if (!page)
         return;
-    *call_state(c) = page;
     const struct str params[] = {call_who(c)->tenant_id, page->id, call_query(c, "status"),
-                                 api_page_limit(c, page)};
+                                 api_page_limit(c)};
     call_send(c, &list, params, 4);
     call_commit(c, on_list);
 }

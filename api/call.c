@@ -138,8 +138,13 @@ bool call_cursor_read(struct call *c, struct str *parts, int n)
         parts[i] = STR_NONE;
     if (!text.ptr || api_cursor_split(c->arena, text, parts, n))
         return true;
-    call_problem(c, 400, "invalid_cursor", STR_NONE, "cursor: not one that this list has given");
+    call_cursor_refuse(c);
     return false;
+}
+
+void call_cursor_refuse(struct call *c)
+{
+    call_problem(c, 400, "invalid_cursor", STR_NONE, "cursor: not one that this list has given");
 }
 
 /* --- the answer ------------------------------------------------------------------------------- */

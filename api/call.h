@@ -121,6 +121,8 @@ bool call_if_match(struct call *c, int64_t *rev);
  * and true. */
 struct str call_cursor_make(struct call *c, const struct str *parts, int n);
 bool call_cursor_read(struct call *c, struct str *parts, int n);
+/* The same 400, where the parts are none that the list has given. */
+void call_cursor_refuse(struct call *c);
 
 /* --- the answer ------------------------------------------------------------------------------- */
 

@@ -38,9 +38,8 @@ void api_send_channel(struct call *c, struct str id)
     call_send(c, &one_sql, &id, 1);
 }
 
-void api_put_channel(struct call *c, const struct pg_result *r, int row)
+void api_put_channel(struct json_out *o, const struct pg_result *r, int row)
 {
-    struct json_out *o = call_out(c);
     json_open(o, '{');
     object_channel_members(o, &(struct object_channel){
                                   .id = pg_text(r, row, ID),

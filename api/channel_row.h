@@ -18,7 +18,7 @@
 /* What opens it, behind those, only where it is needed. */
 #define API_CHANNEL_ACCESS ", base_url, encode(credentials, 'hex'), credentials_key_id"
 
-void api_put_channel(struct call *c, const struct pg_result *r, int row);
+void api_put_channel(struct json_out *o, const struct pg_result *r, int row);
 /* The channel's provider and its account but for the token; NULL: no provider of this program. */
 const struct provider *api_channel_account(struct call *c, const struct pg_result *r,
                                            struct send_account *account);

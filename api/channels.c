@@ -2,8 +2,8 @@
 /* Channels: what is connected, and how it is. */
 #include "channel_row.h"
 #include "handlers.h"
-#include "id.h"
 #include "outside.h"
+#include "page.h"
 #include "probe.h"
 #include "tenant_access.h"
 #include "way.h"
@@ -31,36 +31,16 @@ static const struct pg_stmt disconnect_sql = {"channel_disconnect",
 static void on_list(struct call *c, struct pg_result *const *results, int n)
 {
     (void)n;
-    int64_t limit = 0;
-    (void)call_query_i64(c, "limit", &limit);
-    const struct pg_result *r = results[0];
-    int shown = pg_rows(r) > limit ? (int)limit : pg_rows(r);
-    struct json_out *o = call_out(c);
-    json_open(o, '{');
-    json_key_out(o, "items");
-    json_open(o, '[');
-    for (int i = 0; i < shown; i++)
-        api_put_channel(c, r, i);
-    json_close(o, ']');
-    struct str last = shown < pg_rows(r) ? pg_text(r, shown - 1, 0) : STR_NONE;
-    json_put_str(o, "next_cursor", last.ptr ? call_cursor_make(c, &last, 1) : STR_NONE);
-    json_close(o, '}');
-    call_answer(c, 200);
+    api_page_answer(c, results[0], api_put_channel, 0, 0);
 }
 
 static void list_channels(struct call *c)
 {
-    struct str after = STR_NONE;
-    int64_t limit = 0;
-    struct uuid id;
-    if (!call_cursor_read(c, &after, 1) || !call_query_i64(c, "limit", &limit))
+    const struct api_page *page = api_page_read(c, API_KEY_NONE);
+    if (!page)
         return;
-    if (after.ptr && !uuid_parse(after, &id)) {
-        call_problem(c, 400, "bad_cursor", STR_NONE, "This cursor is none of this list.");
-        return;
-    }
-    struct str params[] = {call_query(c, "platform"), call_query(c, "status"), after,
-                           str_fmt(call_arena(c), "%lld", (long long)limit + 1)};
+    struct str params[] = {call_query(c, "platform"), call_query(c, "status"), page->id,
+                           api_page_limit(c)};
     call_send(c, &list_sql, params, ARRAY_LEN(params));
     call_commit(c, on_list);
 }
@@ -71,7 +51,7 @@ static void list_channels(struct call *c)
 static void answer_channel(struct call *c, const struct pg_result *r)
 {
     call_set_rev(c, pg_i64(r, 0, API_CHANNEL_REV));
-    api_put_channel(c, r, 0);
+    api_put_channel(call_out(c), r, 0);
     call_answer(c, 200);
 }
 

@@ -126,6 +126,6 @@ void api_put_connected(struct call *c, const struct pg_result *channel)
     struct json_out *o = call_out(c);
     json_open(o, '{');
     json_key_out(o, "channel");
-    api_put_channel(c, channel, 0);
+    api_put_channel(call_out(c), channel, 0);
     json_close(o, '}');
 }

@@ -85,14 +85,14 @@ static void want_page(struct call *c, struct list *l, const struct api_page *pag
     if (status.ptr)
         want(l, "c.status = $%d", status);
     if (l->name)
-        l->name = names[status.ptr != NULL][page->at.ptr != NULL];
-    if (page->at.ptr) {
-        l->params[l->n++] = page->at;
+        l->name = names[status.ptr != NULL][page->key.ptr != NULL];
+    if (page->key.ptr) {
+        l->params[l->n++] = page->key;
         l->params[l->n++] = page->id;
         buf_putf(&l->sql, " AND (" ORDER_AT ", c.id) < (" API_AT_MICROS("$%d") ", $%d::uuid)",
                  l->n - 1, l->n);
     }
-    l->params[l->n++] = api_page_limit(c, page);
+    l->params[l->n++] = api_page_limit(c);
     buf_putf(&l->sql, IN_ORDER " LIMIT $%d::bigint", l->n);
     // Its channels are joined to the page, not to the list: what the planner thinks of them must
     // not keep it from reading a page in the order of its index.
@@ -102,29 +102,14 @@ static void want_page(struct call *c, struct list *l, const struct api_page *pag
 static void on_list(struct call *c, struct pg_result *const *results, int n)
 {
     (void)n;
-    const struct api_page *page = *call_state(c);
-    const struct pg_result *r = results[0];
-    int rows = pg_rows(r), shown = rows > page->limit ? (int)page->limit : rows;
-    struct json_out *o = call_out(c);
-    json_open(o, '{');
-    json_key_out(o, "items");
-    json_open(o, '[');
-    for (int i = 0; i < shown; i++)
-        api_put_conversation(o, r, i);
-    json_close(o, ']');
-    json_put_str(o, "next_cursor",
-                 rows > shown ? api_page_cursor(c, STR(""), r, shown - 1, API_CONVERSATION_N, 0)
-                              : STR_NONE);
-    json_close(o, '}');
-    call_answer(c, 200);
+    api_page_answer(c, results[0], api_put_conversation, API_CONVERSATION_N, 0);
 }
 
 static void list_conversations(struct call *c)
 {
-    struct api_page *page = ARENA_NEW(call_arena(c), struct api_page);
-    if (!api_page_read(c, page))
+    const struct api_page *page = api_page_read(c, API_KEY_TIME);
+    if (!page)
         return;
-    *call_state(c) = page;
     struct list l = {.params = {call_who(c)->tenant_id}, .n = 1, .name = ""};
     buf_init(&l.sql, LIST_SQL_MAX);
     buf_put_c(&l.sql,

@@ -41,23 +41,20 @@ static struct str cursor_at(struct call *c, struct str way, const struct pg_resu
 static void put_page(struct call *c, const struct api_page *page, const struct pg_result *r)
 {
     bool is_newer = str_eq(page->way, NEWER);
-    int rows = pg_rows(r), shown = rows > page->limit ? (int)page->limit : rows;
+    int shown = api_page_begin(c, r);
     int newest_row = is_newer ? shown - 1 : 0, oldest_row = is_newer ? 0 : shown - 1;
     struct json_out *o = call_out(c);
-    json_open(o, '{');
-    json_key_out(o, "items");
-    json_open(o, '[');
     for (int i = 0; i < shown; i++)
         api_put_message(o, r, is_newer ? shown - 1 - i : i);
     json_close(o, ']');
     // Behind the oldest of newer ones stands the one that the cursor named.
-    bool has_older = shown && (is_newer || rows > shown);
+    bool has_older = shown && (is_newer || pg_rows(r) > shown);
     json_put_str(o, "next_cursor", has_older ? cursor_at(c, STR(""), r, oldest_row) : STR_NONE);
     struct str again = STR_NONE;
     if (shown)
         again = cursor_at(c, NEWER, r, newest_row);
-    else if (page->at.ptr)
-        again = call_cursor_make(c, (const struct str[]){NEWER, page->at, page->id}, 3);
+    else if (page->key.ptr)
+        again = call_cursor_make(c, (const struct str[]){NEWER, page->key, page->id}, 3);
     json_put_str(o, "newer_cursor", again);
     json_close(o, '}');
     call_answer(c, 200);
@@ -74,15 +71,14 @@ static void on_page(struct call *c, struct pg_result *const *results, int n)
 
 static void list_messages(struct call *c)
 {
-    struct api_page *page = ARENA_NEW(call_arena(c), struct api_page);
-    if (!api_page_read(c, page))
+    const struct api_page *page = api_page_read(c, API_KEY_TIME);
+    if (!page)
         return;
-    *call_state(c) = page;
-    const struct str params[] = {call_who(c)->tenant_id, call_path(c, "id"),
-                                 api_page_limit(c, page), page->at, page->id};
+    const struct str params[] = {call_who(c)->tenant_id, call_path(c, "id"), api_page_limit(c),
+                                 page->key, page->id};
     const struct pg_stmt *next = str_eq(page->way, NEWER) ? &newer : &older;
     call_send(c, &conversation_is_there, params, 2);
-    call_send(c, page->at.ptr ? next : &newest, params, page->at.ptr ? 5 : 3);
+    call_send(c, page->key.ptr ? next : &newest, params, page->key.ptr ? 5 : 3);
     call_commit(c, on_page);
 }
 

@@ -11,6 +11,7 @@
 
 static const struct pg_stmt conversation_is_there = {
     "api_conversation_is_there", "SELECT FROM conversations WHERE tenant_id = $1 AND id = $2"};
+/* Ids are in the order of time. */
 static const struct pg_stmt list = {
     "api_notes",
     "SELECT " NOTE_COLUMNS " FROM notes n WHERE n.tenant_id = $1 AND n.conversation_id = $2 "
@@ -43,36 +44,19 @@ static void put_note(struct json_out *o, const struct pg_result *r, int row)
 static void on_list(struct call *c, struct pg_result *const *results, int n)
 {
     (void)n;
-    const struct api_page *page = *call_state(c);
-    const struct pg_result *r = results[1];
-    if (!pg_rows(results[0])) {
+    if (pg_rows(results[0]))
+        api_page_answer(c, results[1], put_note, 0, 0);
+    else
         call_absent(c);
-        return;
-    }
-    int rows = pg_rows(r), shown = rows > page->limit ? (int)page->limit : rows;
-    struct json_out *o = call_out(c);
-    json_open(o, '{');
-    json_key_out(o, "items");
-    json_open(o, '[');
-    for (int i = 0; i < shown; i++)
-        put_note(o, r, i);
-    json_close(o, ']');
-    // Ids are in the order of time: the cursor's time says nothing more.
-    const struct str parts[] = {STR(""), STR("0"),
-                                rows > shown ? pg_text(r, shown - 1, 0) : STR_NONE};
-    json_put_str(o, "next_cursor", rows > shown ? call_cursor_make(c, parts, 3) : STR_NONE);
-    json_close(o, '}');
-    call_answer(c, 200);
 }
 
 static void list_notes(struct call *c)
 {
-    struct api_page *page = ARENA_NEW(call_arena(c), struct api_page);
-    if (!api_page_read(c, page))
+    const struct api_page *page = api_page_read(c, API_KEY_NONE);
+    if (!page)
         return;
-    *call_state(c) = page;
     const struct str params[] = {call_who(c)->tenant_id, call_path(c, "id"), page->id,
-                                 api_page_limit(c, page)};
+                                 api_page_limit(c)};
     call_send(c, &conversation_is_there, params, 2);
     call_send(c, &list, params, 4);
     call_commit(c, on_list);

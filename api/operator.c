@@ -7,12 +7,13 @@
 #include "clock.h"
 #include "handlers.h"
 #include "id.h"
+#include "inbox_rows.h"
 #include "mem.h"
+#include "page.h"
 
-#define MS(column) "(extract(epoch FROM " column ") * 1000)::bigint"
 #define TENANT                                                                  \
     "t.id, t.name, t.status, t.uncertain_policy, t.max_channels, t.max_users, " \
-    "t.requests_per_second, " MS(                                               \
+    "t.requests_per_second, " API_MS(                                           \
         "t.created_at") ", t.rev, "                                             \
                         "(SELECT count(*) FROM channels_account c WHERE c.tenant_id = t.id AND c.status <> 'disconnected')"
 
@@ -43,39 +44,13 @@ static void put_tenant(struct json_out *o, const struct pg_result *r, int i)
     json_close(o, '}');
 }
 
-/* Begins {items: [...; the caller ends it with page_end. Returns how many of the rows are shown:
- * one more than asked for was read. */
-static int page_begin(struct call *c, const struct pg_result *r)
-{
-    int64_t limit = 0;
-    (void)call_query_i64(c, "limit", &limit);
-    json_open(call_out(c), '{');
-    json_key_out(call_out(c), "items");
-    json_open(call_out(c), '[');
-    return pg_rows(r) > limit ? (int)limit : pg_rows(r);
-}
-
-static void page_end(struct call *c, const struct str *after, int n)
-{
-    json_close(call_out(c), ']');
-    json_put_str(call_out(c), "next_cursor", after ? call_cursor_make(c, after, n) : STR_NONE);
-    json_close(call_out(c), '}');
-    call_answer(c, 200);
-}
-
 /* --- tenants -------------------------------------------------------------------------------------
  */
 
 static void listed(struct call *c, struct pg_result *const *results, int n)
 {
     (void)n;
-    const struct pg_result *r = results[0];
-    int shown = page_begin(c, r);
-    for (int i = 0; i < shown; i++)
-        put_tenant(call_out(c), r, i);
-    const struct str after[] = {shown ? pg_text(r, shown - 1, 1) : STR_NONE,
-                                shown ? pg_text(r, shown - 1, 0) : STR_NONE};
-    page_end(c, pg_rows(r) > shown && shown ? after : NULL, ARRAY_LEN(after));
+    api_page_answer(c, results[0], put_tenant, 1, 0);
 }
 
 static void list(struct call *c)
@@ -83,12 +58,11 @@ static void list(struct call *c)
     static const struct pg_stmt stmt = {
         "api_tenants", "SELECT " TENANT " FROM tenants t WHERE ($1::text IS NULL OR t.status = $1) "
                        "AND ($2::text IS NULL OR (t.name, t.id) > ($2, $3::uuid)) "
-                       "ORDER BY t.name, t.id LIMIT $4::bigint + 1"};
-    struct str after[2];
-    if (!call_cursor_read(c, after, ARRAY_LEN(after)))
+                       "ORDER BY t.name, t.id LIMIT $4::bigint"};
+    const struct api_page *page = api_page_read(c, API_KEY_NAME);
+    if (!page)
         return;
-    const struct str params[] = {call_query(c, "status"), after[0], after[1],
-                                 call_query(c, "limit")};
+    const struct str params[] = {call_query(c, "status"), page->key, page->id, api_page_limit(c)};
     call_send(c, &stmt, params, ARRAY_LEN(params));
     call_run(c, listed);
 }
@@ -222,42 +196,44 @@ static void change(struct call *c)
 /* --- the audit log
  * ---------------------------------------------------------------------------------- */
 
+enum { AUDIT_KEY = 8 };
+
+static void put_audit(struct json_out *o, const struct pg_result *r, int i)
+{
+    json_open(o, '{');
+    json_put_str(o, "id", pg_text(r, i, 0));
+    json_put_str(o, "tenant_id", pg_text(r, i, 1));
+    json_put_str(o, "actor", pg_text(r, i, 2));
+    json_put_str(o, "action", pg_text(r, i, 3));
+    json_put_str(o, "object_kind", pg_text(r, i, 4));
+    json_put_str(o, "object_id", pg_text(r, i, 5));
+    json_put_raw(o, "detail", pg_text(r, i, 6));
+    json_put_time(o, "created_at", pg_i64(r, i, 7));
+    json_close(o, '}');
+}
+
 static void audit_listed(struct call *c, struct pg_result *const *results, int n)
 {
     (void)n;
-    const struct pg_result *r = results[0];
-    struct json_out *o = call_out(c);
-    int shown = page_begin(c, r);
-    for (int i = 0; i < shown; i++) {
-        json_open(o, '{');
-        json_put_str(o, "id", pg_text(r, i, 0));
-        json_put_str(o, "tenant_id", pg_text(r, i, 1));
-        json_put_str(o, "actor", pg_text(r, i, 2));
-        json_put_str(o, "action", pg_text(r, i, 3));
-        json_put_str(o, "object_kind", pg_text(r, i, 4));
-        json_put_str(o, "object_id", pg_text(r, i, 5));
-        json_put_raw(o, "detail", pg_text(r, i, 6));
-        json_put_time(o, "created_at", pg_i64(r, i, 7));
-        json_close(o, '}');
-    }
-    const struct str after[] = {shown ? pg_text(r, shown - 1, 8) : STR_NONE,
-                                shown ? pg_text(r, shown - 1, 0) : STR_NONE};
-    page_end(c, pg_rows(r) > shown && shown ? after : NULL, ARRAY_LEN(after));
+    api_page_answer(c, results[0], put_audit, AUDIT_KEY, 0);
 }
 
 static void audit(struct call *c, struct str tenant_id)
 {
+    // clang-format off
     static const struct pg_stmt stmt = {
         "api_audit",
-        "SELECT a.id, a.tenant_id, a.actor, a.action, a.object_kind, a.object_id, a.detail, " MS(
-            "a.created_at") ", a.created_at::text FROM audit_log a WHERE a.tenant_id = $1::uuid AND "
-                            "($2::text IS NULL OR a.action = $2) AND ($3::text IS NULL OR (a.created_at, a.id) < "
-                            "($3::timestamptz, $4::uuid)) ORDER BY a.created_at DESC, a.id DESC LIMIT $5::bigint + 1"};
-    struct str after[2];
-    if (!call_cursor_read(c, after, ARRAY_LEN(after)))
+        "SELECT a.id, a.tenant_id, a.actor, a.action, a.object_kind, a.object_id, a.detail, "
+        API_MS("a.created_at") ", " API_MICROS("a.created_at") " FROM audit_log a "
+        "WHERE a.tenant_id = $1::uuid AND ($2::text IS NULL OR a.action = $2) "
+        "AND ($3::bigint IS NULL OR (a.created_at, a.id) < (" API_AT_MICROS("$3") ", $4::uuid)) "
+        "ORDER BY a.created_at DESC, a.id DESC LIMIT $5::bigint"};
+    // clang-format on
+    const struct api_page *page = api_page_read(c, API_KEY_TIME);
+    if (!page)
         return;
-    const struct str params[] = {tenant_id, call_query(c, "action"), after[0], after[1],
-                                 call_query(c, "limit")};
+    const struct str params[] = {tenant_id, call_query(c, "action"), page->key, page->id,
+                                 api_page_limit(c)};
     call_send(c, &stmt, params, ARRAY_LEN(params));
     call_run(c, audit_listed);
 }

@@ -5,22 +5,23 @@
 
 #include "crypto.h"
 #include "handlers.h"
+#include "inbox_rows.h"
 #include "mem.h"
 #include "object.h"
-
-#define MS(column) "(extract(epoch FROM " column ") * 1000)::bigint"
+#include "page.h"
 
 // clang-format off
 #define COLUMNS                                                                              \
     "q.id, q.tenant_id, q.provider, q.account, q.reason, q.detail, q.topic, q.partition, "   \
-    "q.\"offset\", " MS("q.received_at") ", q.rev, " MS("q.replayed_at") ", " MS("q.dropped_at")
+    "q.\"offset\", " API_MS("q.received_at") ", q.rev, " API_MS("q.replayed_at") ", " API_MS("q.dropped_at")
 // clang-format on
 
 enum {
     COL_REV = 10,
     COL_REPLAYED,
     COL_DROPPED,
-    COL_HEADERS,
+    COLUMNS_N,
+    COL_HEADERS = COLUMNS_N,
     COL_KEY,
     COL_BODY,
 };
@@ -65,26 +66,14 @@ static void put_reasons(struct json_out *o, const struct pg_result *r)
 static void listed(struct call *c, struct pg_result *const *results, int n)
 {
     (void)n;
-    int64_t limit = 0;
-    (void)call_query_i64(c, "limit", &limit);
     struct json_out *o = call_out(c);
-    const struct pg_result *rows = results[0];
-    int shown = pg_rows(rows) > limit ? (int)limit : pg_rows(rows);
-    json_open(o, '{');
-    json_key_out(o, "items");
-    json_open(o, '[');
+    int shown = api_page_begin(c, results[0]);
     for (int i = 0; i < shown; i++) {
         json_open(o, '{');
-        put_members(o, rows, i);
+        put_members(o, results[0], i);
         json_close(o, '}');
     }
-    json_close(o, ']');
-    struct str next = STR_NONE;
-    if (pg_rows(rows) > shown && shown > 0) {
-        const struct str parts[] = {pg_text(rows, shown - 1, 9), pg_text(rows, shown - 1, 0)};
-        next = call_cursor_make(c, parts, ARRAY_LEN(parts));
-    }
-    json_put_str(o, "next_cursor", next);
+    api_page_end(c, results[0], COLUMNS_N, 0);
     put_reasons(o, results[1]);
     json_close(o, '}');
     call_answer(c, 200);
@@ -92,25 +81,27 @@ static void listed(struct call *c, struct pg_result *const *results, int n)
 
 static void list(struct call *c)
 {
-    // One row more than asked for says whether there is a next page. In the order of coming.
-    static const struct pg_stmt page = {
+    // In the order of coming.
+    // clang-format off
+    static const struct pg_stmt page_sql = {
         "api_quarantine_page",
-        "SELECT " COLUMNS " FROM quarantine q WHERE q.replayed_at IS NULL AND q.dropped_at IS NULL "
+        "SELECT " COLUMNS ", " API_MICROS("q.received_at") " FROM quarantine q "
+        "WHERE q.replayed_at IS NULL AND q.dropped_at IS NULL "
         "AND ($1::text IS NULL OR q.reason = $1) AND ($2::text IS NULL OR q.provider = $2) "
-        "AND ($3::bigint IS NULL OR (q.received_at, q.id) > (to_timestamp($3::bigint / 1000.0), "
-        "$4::uuid)) ORDER BY q.received_at, q.id LIMIT $5::bigint + 1"};
+        "AND ($3::bigint IS NULL OR (q.received_at, q.id) > (" API_AT_MICROS("$3") ", $4::uuid)) "
+        "ORDER BY q.received_at, q.id LIMIT $5::bigint"};
     static const struct pg_stmt reasons = {
         "api_quarantine_reasons",
-        "SELECT w.reason, count(*), " MS(
-            "min(w.received_at)") " FROM (SELECT reason, received_at "
-                                  "FROM quarantine WHERE replayed_at IS NULL AND dropped_at IS NULL ORDER BY received_at "
-                                  "LIMIT 10000) w GROUP BY w.reason ORDER BY 1"};
-    struct str after[2];
-    if (!call_cursor_read(c, after, ARRAY_LEN(after)))
+        "SELECT w.reason, count(*), " API_MS("min(w.received_at)") " FROM ("
+        "SELECT reason, received_at FROM quarantine WHERE replayed_at IS NULL AND dropped_at IS NULL "
+        "ORDER BY received_at LIMIT 10000) w GROUP BY w.reason ORDER BY 1"};
+    // clang-format on
+    const struct api_page *page = api_page_read(c, API_KEY_TIME);
+    if (!page)
         return;
-    const struct str params[] = {call_query(c, "reason"), call_query(c, "provider"), after[0],
-                                 after[1], call_query(c, "limit")};
-    call_send(c, &page, params, ARRAY_LEN(params));
+    const struct str params[] = {call_query(c, "reason"), call_query(c, "provider"), page->key,
+                                 page->id, api_page_limit(c)};
+    call_send(c, &page_sql, params, ARRAY_LEN(params));
     call_send(c, &reasons, NULL, 0);
     call_run(c, listed);
 }

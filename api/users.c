@@ -3,44 +3,29 @@
 #include "clock.h"
 #include "handlers.h"
 #include "id.h"
+#include "page.h"
 #include "rows.h"
 #include "session.h"
-
-#define NO_ID "00000000-0000-0000-0000-000000000000" /* before all others */
 
 /* --- list ------------------------------------------------------------------------------------- */
 
 static const struct pg_stmt list_users = {
-    "api_list_users", "SELECT " API_USER_COLUMNS " FROM " API_USER_TABLES
-                      " WHERE u.tenant_id = $1 AND u.id > $2 ORDER BY u.id LIMIT $3 + 1"};
+    "api_list_users",
+    "SELECT " API_USER_COLUMNS " FROM " API_USER_TABLES
+    " WHERE u.tenant_id = $1 AND ($2::uuid IS NULL OR u.id > $2::uuid) ORDER BY u.id LIMIT $3::bigint"};
 
 static void on_users(struct call *c, struct pg_result *const *results, int n)
 {
     (void)n;
-    int64_t limit = 0;
-    const struct pg_result *r = results[0];
-    struct json_out *o = call_out(c);
-    (void)call_query_i64(c, "limit", &limit);
-    int shown = pg_rows(r) > limit ? (int)limit : pg_rows(r);
-    json_open(o, '{');
-    json_key_out(o, "items");
-    json_open(o, '[');
-    for (int i = 0; i < shown; i++)
-        api_put_user(o, r, i);
-    json_close(o, ']');
-    struct str last = shown < pg_rows(r) ? pg_text(r, shown - 1, 0) : STR_NONE;
-    json_put_str(o, "next_cursor", last.ptr ? call_cursor_make(c, &last, 1) : STR_NONE);
-    json_close(o, '}');
-    call_answer(c, 200);
+    api_page_answer(c, results[0], api_put_user, 0, 0);
 }
 
 static void get_users(struct call *c)
 {
-    struct str after;
-    if (!call_cursor_read(c, &after, 1))
+    const struct api_page *page = api_page_read(c, API_KEY_NONE);
+    if (!page)
         return;
-    const struct str params[] = {call_who(c)->tenant_id, after.ptr ? after : STR(NO_ID),
-                                 call_query(c, "limit")};
+    const struct str params[] = {call_who(c)->tenant_id, page->id, api_page_limit(c)};
     call_send(c, &list_users, params, ARRAY_LEN(params));
     call_commit(c, on_users);
 }

@@ -2,7 +2,7 @@
 /* How each channel's webhooks do. Bounded: the last hour of events, the last day of quarantine, the
  * latest conversations. */
 #include "handlers.h"
-#include "id.h"
+#include "page.h"
 
 // The index on time finds the last hour; what is older than that the conversations tell.
 static const struct pg_stmt health_sql = {
@@ -80,35 +80,15 @@ static void put_row(struct json_out *o, const struct pg_result *r, int i)
 static void on_health(struct call *c, struct pg_result *const *results, int n)
 {
     (void)n;
-    int64_t limit = 0;
-    (void)call_query_i64(c, "limit", &limit);
-    const struct pg_result *r = results[0];
-    int shown = pg_rows(r) > limit ? (int)limit : pg_rows(r);
-    struct json_out *o = call_out(c);
-    json_open(o, '{');
-    json_key_out(o, "items");
-    json_open(o, '[');
-    for (int i = 0; i < shown; i++)
-        put_row(o, r, i);
-    json_close(o, ']');
-    struct str last = shown < pg_rows(r) ? pg_text(r, shown - 1, ID) : STR_NONE;
-    json_put_str(o, "next_cursor", last.ptr ? call_cursor_make(c, &last, 1) : STR_NONE);
-    json_close(o, '}');
-    call_answer(c, 200);
+    api_page_answer(c, results[0], put_row, ID, ID);
 }
 
 static void get_health(struct call *c)
 {
-    struct str after = STR_NONE;
-    int64_t limit = 0;
-    struct uuid id;
-    if (!call_cursor_read(c, &after, 1) || !call_query_i64(c, "limit", &limit))
+    const struct api_page *page = api_page_read(c, API_KEY_NONE);
+    if (!page)
         return;
-    if (after.ptr && !uuid_parse(after, &id)) {
-        call_problem(c, 400, "bad_cursor", STR_NONE, "This cursor is none of this list.");
-        return;
-    }
-    struct str params[] = {after, str_fmt(call_arena(c), "%lld", (long long)limit + 1)};
+    struct str params[] = {page->id, api_page_limit(c)};
     call_send(c, &health_sql, params, ARRAY_LEN(params));
     call_commit(c, on_health);
 }

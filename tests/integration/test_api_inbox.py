@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """What people do in an inbox, through the api: lists, changes, notes, messages out."""
-import base64
 import json
 import pathlib
 import uuid
@@ -10,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from support.api import forged_cursor
 from support.run import EVERY_PROVIDER, Run
 from support.wait import wait_until
 
@@ -95,8 +95,15 @@ def test_a_list_is_paged_in_the_order_of_the_latest_message(inbox):
 def test_forged_cursors_are_refused_and_never_reach_the_database(inbox):
     for parts in (["1", "", "x", str(uuid.uuid4())], ["1", "", "9" * 18, str(uuid.uuid4())], ["1", "", "1", "no"],
                   ["1", "ab", "1", str(uuid.uuid4())], ["1", "", "1"], ["2", "", "1", str(uuid.uuid4())]):  # fmt: skip
-        cursor = base64.urlsafe_b64encode("\x1f".join(parts).encode()).rstrip(b"=").decode()
-        inbox.api.problem(400, "invalid_cursor", "GET", f"/api/conversations?cursor={cursor}")
+        inbox.api.problem(400, "invalid_cursor", "GET", f"/api/conversations?cursor={forged_cursor(*parts)}")
+
+
+def test_every_list_refuses_a_forged_cursor_in_the_same_way(inbox):
+    one = f"/api/conversations/{inbox.conversation()}"
+    for path in ("/api/users", "/api/channels", "/api/conversations", f"{one}/messages", f"{one}/notes", "/api/messages/bulk",
+                 "/api/webhooks/health", "/api/webhooks/quarantine", "/api/audit"):  # fmt: skip
+        for key in ("", "1"):
+            inbox.api.problem(400, "invalid_cursor", "GET", f"{path}?cursor={forged_cursor('1', '', key, 'no')}")
 
 
 def test_filters_hold_alone_and_together(inbox):

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from support.api import Api
+from support.api import Api, forged_cursor
 from support.tokens import make_token
 from support.wait import wait_until
 from test_refusals import unipile, wait_quarantined
@@ -33,6 +33,7 @@ def test_tenants_are_created_listed_changed_and_limited(shop):
     first = api.get("/api/operator/tenants?limit=1").json()
     rest = api.get("/api/operator/tenants", params={"cursor": first["next_cursor"]}).json()
     assert {t["id"] for t in first["items"] + rest["items"]} == {tenant.id, zoe} and rest["next_cursor"] is None
+    api.problem(400, "invalid_cursor", "GET", f"/api/operator/tenants?cursor={forged_cursor('1', '', 'Zoe', 'no')}")
 
     stack.run("channel", "connect", zoe, "telegram", "1")
     refused = stack.run("channel", "connect", zoe, "telegram", "2", check=False)

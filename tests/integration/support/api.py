@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A caller of the api."""
+import base64
+
 import requests
+
+
+def forged_cursor(*parts):
+    """A cursor as the api builds them, of these parts."""
+    return base64.urlsafe_b64encode("\x1f".join(parts).encode()).rstrip(b"=").decode()
 
 
 class Api:

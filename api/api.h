@@ -8,6 +8,7 @@
 #include "metric.h"
 
 struct api_inbox;
+struct api_lag;
 struct api_passwords;
 struct api_rates;
 struct api_standings;
@@ -33,6 +34,7 @@ struct api {
     struct api_passwords *passwords;
     struct api_outside *outside;
     struct api_inbox *inbox; /* inbox.h */
+    struct api_lag *lag;     /* lag.h */
     size_t bulk_bytes;       /* of bulks' bodies that are being kept */
     int index;               /* of the thread */
 };

@@ -24,6 +24,7 @@ const struct api_handler *const api_handler_tables[] = {
     api_bulk_handlers,
     api_bulks_handlers,
     api_quarantine_handlers,
+    api_consistency_handlers,
     api_operator_handlers,
     NULL,
 };

@@ -19,6 +19,7 @@ extern const struct api_handler api_channel_handlers[], api_channel_connect_hand
 extern const struct api_handler api_instagram_handlers[];
 extern const struct api_handler api_webhook_health_handlers[];
 extern const struct api_handler api_quarantine_handlers[];
+extern const struct api_handler api_consistency_handlers[];
 extern const struct api_handler api_operator_handlers[];
 
 /* Who takes the body of an operation with x-stream-body. */

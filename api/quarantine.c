@@ -212,43 +212,10 @@ static void drop(struct call *c)
     act(c, &what);
 }
 
-/* --- GET /api/webhooks/consistency-check
- * -------------------------------------------------------------- */
-
-static void checked(struct call *c, struct pg_result *const *results, int n)
-{
-    (void)n;
-    const struct pg_result *r = results[0];
-    struct json_out *o = call_out(c);
-    json_open(o, '{');
-    json_key_out(o, "findings");
-    json_open(o, '[');
-    for (int i = 0; i < pg_rows(r); i++) {
-        json_open(o, '{');
-        json_put_str(o, "check", pg_text(r, i, 0));
-        json_put_str(o, "severity", pg_text(r, i, 1));
-        json_put_int(o, "count", pg_i64(r, i, 2));
-        json_put_raw(o, "examples", pg_text(r, i, 3));
-        json_put_str(o, "detail", pg_text(r, i, 4));
-        json_put_str(o, "command", pg_text(r, i, 5));
-        json_close(o, '}');
-    }
-    json_close(o, ']');
-    json_put_time(o, "checked_at", call_now_at_ms(c));
-    json_close(o, '}');
-    call_answer(c, 200);
-}
-
-static void check(struct call *c)
-{
-    static const struct pg_stmt stmt = {
-        "api_consistency",
-        "SELECT \"check\", severity, count, examples, detail, command FROM consistency_findings()"};
-    call_send(c, &stmt, NULL, 0);
-    call_run(c, checked);
-}
-
 const struct api_handler api_quarantine_handlers[] = {
-    {"listQuarantine", list},  {"getQuarantined", get},     {"replayQuarantined", replay},
-    {"dropQuarantined", drop}, {"checkConsistency", check}, {0},
+    {"listQuarantine", list},
+    {"getQuarantined", get},
+    {"replayQuarantined", replay},
+    {"dropQuarantined", drop},
+    {0},
 };

@@ -15,6 +15,7 @@
 #include "http.h"
 #include "inbox.h"
 #include "kafka.h"
+#include "lag.h"
 #include "log.h"
 #include "mem.h"
 #include "outside.h"
@@ -186,6 +187,7 @@ static bool make_api(struct api_worker *w, struct err *err)
     if (conf->operator_database_url[0] &&
         !(w->api.operators = make_pool(w, conf->operator_database_url, OPERATOR_CONNECTIONS, err)))
         return err_wrap(err, "operator_database_url");
+    w->api.lag = api_lag_new(&w->loop, conf);
     w->api.outside = api_outside_new(&w->loop, conf, err);
     if (!w->api.outside)
         return false;
@@ -297,6 +299,7 @@ void api_worker_free(struct api_worker *w)
         (void)pthread_join(w->thread, NULL);
     // Whoever may still begin a transaction ends before the pool does.
     api_passwords_free(w->api.passwords);
+    api_lag_free(w->api.lag);
     api_outside_free(w->api.outside);
     if (w->calls)
         api_calls_drop_bodies(w->calls);

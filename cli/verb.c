@@ -10,6 +10,7 @@ static const struct conf_row all_rows[] = {
 #define CONF(name, type, preset, min, max, help) \
     {#name, CONF_##type, offsetof(struct cli_conf, name), preset, min, max, help},
 #include "cli_conf.def"
+#include "conf_groups.def"
 #include "conf_kafka.def"
 #undef CONF
 };

@@ -9,6 +9,7 @@
 struct cli_conf {
 #define CONF(name, type, ...) CONF_C_##type name;
 #include "cli_conf.def"
+#include "conf_groups.def"
 #include "conf_kafka.def"
 #undef CONF
 };

@@ -39,7 +39,7 @@ const struct verb verbs[] = {
     {"quarantine drop", "ID", "Give a quarantined record up for good.", VERB_DATABASE "json", 1, 1,
      quarantine_drop_run},
     {"consistency", "", "Look for what does not fit together; --repair mends what can be.",
-     VERB_DATABASE VERB_KAFKA "repair json", 0, 0, consistency_run},
+     VERB_DATABASE VERB_KAFKA "router_group sender_group repair json", 0, 0, consistency_run},
     {"webhooks register", "TENANT [CHANNEL]",
      "Have a provider deliver to us: looks first, and creates what is missing.",
      VERB_DATABASE "url provider check key_ring webhook_master_key version meta_app_id "

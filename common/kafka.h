@@ -168,9 +168,11 @@ int64_t consumer_lag(struct consumer *c);
  * transaction markers and aborted records too; before anything was read, where consumer_assign
  * began. -1: not assigned. */
 int64_t consumer_position(const struct consumer *c, const char *topic, int32_t partition);
-/* The position that the group of `c` has committed; -1: none. blocks up to `timeout_ms`. */
-bool consumer_committed(struct consumer *c, const char *topic, int32_t partition, int64_t *offset,
-                        int64_t timeout_ms, struct err *err) NODISCARD;
+/* How many records of each partition of `topic` wait for the group of `c`, which need not join:
+ * those that are held behind its committed position; of a partition without one, all. `behind` has
+ * room for `max` partitions (more: ERR_LIMITED). blocks up to `timeout_ms`. */
+bool consumer_behind(struct consumer *c, const char *topic, int64_t *behind, int max, int *n,
+                     int64_t timeout_ms, struct err *err) NODISCARD;
 
 /* --- transactions --------------------------------------------------------------------------- */
 /* begin, send..., commit with the consumer's offsets: what was sent and the positions become

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "clock.h"
 #include "kafka_consumer.h"
 
 #define REQUEST_TIMEOUT_MS 10000
@@ -181,15 +182,55 @@ int64_t consumer_position(const struct consumer *c, const char *topic, int32_t p
     return at ? at->offset : -1;
 }
 
-bool consumer_committed(struct consumer *c, const char *topic, int32_t partition, int64_t *offset,
-                        int64_t timeout_ms, struct err *err)
+/* Where each partition begins or ends (RD_KAFKA_OFFSET_BEGINNING or _END), asked of all leaders at
+ * once. Takes nothing; *list's offsets are what is found. */
+static bool ask_edge(struct consumer *c, rd_kafka_topic_partition_list_t *list, int64_t edge,
+                     int64_t timeout_ms, struct err *err)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, partition);
-    rd_kafka_resp_err_t code = rd_kafka_committed(c->rk, list, (int)timeout_ms);
+    for (int i = 0; i < list->cnt; i++)
+        list->elems[i].offset = edge;
+    // ListOffsets takes these two in the place of a time.
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(c->rk, list, kafka_timeout(timeout_ms));
     if (!code)
         code = kafka_list_error(list);
-    *offset = list->elems[0].offset >= 0 ? list->elems[0].offset : -1;
-    rd_kafka_topic_partition_list_destroy(list);
-    return !code || kafka_fail(err, c->rk, code, "read a committed position");
+    return !code || kafka_fail(err, c->rk, code, "read where partitions begin and end");
+}
+
+static bool ask_committed(struct consumer *c, rd_kafka_topic_partition_list_t *list,
+                          int64_t timeout_ms, struct err *err)
+{
+    rd_kafka_resp_err_t code = rd_kafka_committed(c->rk, list, kafka_timeout(timeout_ms));
+    if (!code)
+        code = kafka_list_error(list);
+    return !code || kafka_fail(err, c->rk, code, "read committed positions");
+}
+
+bool consumer_behind(struct consumer *c, const char *topic, int64_t *behind, int max, int *n,
+                     int64_t timeout_ms, struct err *err)
+{
+    int64_t until_ms = clock_ms() + timeout_ms;
+    int found = 0;
+    if (!consumer_partitions(c, topic, &found, timeout_ms, err))
+        return false;
+    if (found > max)
+        return err_set(err, ERR_LIMITED, "%s has %d partitions: more than %d are not looked at",
+                       topic, found, max);
+    rd_kafka_topic_partition_list_t *low = rd_kafka_topic_partition_list_new(found);
+    rd_kafka_topic_partition_list_add_range(low, topic, 0, found - 1);
+    rd_kafka_topic_partition_list_t *high = rd_kafka_topic_partition_list_copy(low);
+    rd_kafka_topic_partition_list_t *at = rd_kafka_topic_partition_list_copy(low);
+    // The position first: what comes meanwhile then only makes it look further behind.
+    bool ok = ask_committed(c, at, until_ms - clock_ms(), err) &&
+              ask_edge(c, low, RD_KAFKA_OFFSET_BEGINNING, until_ms - clock_ms(), err) &&
+              ask_edge(c, high, RD_KAFKA_OFFSET_END, until_ms - clock_ms(), err);
+    for (int i = 0; ok && i < found; i++) {
+        int64_t first = low->elems[i].offset, next = at->elems[i].offset;
+        behind[i] = high->elems[i].offset - (next > first ? next : first);
+    }
+    rd_kafka_topic_partition_list_destroy(low);
+    rd_kafka_topic_partition_list_destroy(high);
+    rd_kafka_topic_partition_list_destroy(at);
+    if (ok)
+        *n = found;
+    return ok;
 }

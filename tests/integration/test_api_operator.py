@@ -112,6 +112,11 @@ def test_the_consistency_check_shows_a_tenant_its_own_findings(shop):
     tenant.connect("unipile", "acme-whatsapp", "WHATSAPP")
     stack.webhooks.unipile(tenant, unipile(kind="TELEGRAM"))
     wait_quarantined(stack, "account_type_mismatch")
+    # No sender runs: nobody reads these.
+    stack.topics.produce_many("outbound", [b"x" * 8] * 10_001, partition=0)
     found = tenant.api().get("/api/webhooks/consistency-check").json()["findings"]
-    assert [f["check"] for f in found] == ["account_type_mismatch", "quarantine_account_type_mismatch"]
-    assert stack.tenant("other").api().get("/api/webhooks/consistency-check").json()["findings"] == []
+    assert [f["check"] for f in found] == [
+        "account_type_mismatch", "partitions_behind", "quarantine_account_type_mismatch"]
+    assert found[1]["examples"] == [f"{stack.topic_prefix}outbound[0]: 10001"] and found[1]["severity"] == "error"
+    others = stack.tenant("other").api().get("/api/webhooks/consistency-check").json()["findings"]
+    assert [f["check"] for f in others] == ["partitions_behind"], "the installation's, and nothing of another tenant's"

@@ -8,10 +8,21 @@ from support.wait import wait_until
 from test_refusals import unipile, wait_quarantined
 
 
+# What a test may leave behind. Each begins with none of it, so that one stack serves all of them.
+TABLES = ("messages", "conversations", "attachments", "events", "early_facts", "quarantine", "outbox", "channels_account")
+
+
+@pytest.fixture(scope="module")
+def running(shared_stack):
+    shared_stack.start("ingest")
+    shared_stack.start("router")
+    return shared_stack
+
+
 @pytest.fixture
-def shop(stack):
-    stack.start("ingest")
-    stack.start("router")
+def shop(running):
+    stack = running
+    stack.query("WITH " + ", ".join(f"d_{t} AS (DELETE FROM {t})" for t in TABLES) + " SELECT 1")
     tenant = stack.tenant()
     tenant.connect("unipile", "acme-whatsapp", "WHATSAPP")
     for i in range(3):
@@ -89,15 +100,6 @@ def test_records_that_wait_for_an_account_that_is_there_are_handed_over_again(sh
     assert "quarantine_of_connected_account" not in findings(stack, status=0)
 
 
-def test_partitions_that_a_router_does_not_read_are_found(shop):
-    stack, tenant = shop
-    stack.daemons[1].terminate()
-    assert not stack.daemons[1].is_running()
-    stack.topics.produce_many("inbound", [b"x" * 8] * 10_001, partition=0)
-    found = findings(stack, status=1)["partitions_behind"]
-    assert found["count"] == 1 and "inbound" in found["examples"][0]
-
-
 def test_a_record_is_replayed_or_dropped_by_hand_and_only_once(shop):
     stack, tenant = shop
     for i in range(2):
@@ -115,3 +117,13 @@ def test_a_record_is_replayed_or_dropped_by_hand_and_only_once(shop):
     unclear = stack.run("quarantine", "replay", check=False)
     assert unclear.returncode == 2 and "--reason" in unclear.stderr
     assert stack.run("quarantine", "replay", "--reason", "unknown_tenant").stdout == "nothing waits\n"
+
+
+def test_partitions_that_a_router_does_not_read_are_found(shop):
+    """The last one here: it stops the router."""
+    stack, _ = shop
+    stack.daemons[1].terminate()
+    assert not stack.daemons[1].is_running()
+    stack.topics.produce_many("inbound", [b"x" * 8] * 10_001, partition=0)
+    found = findings(stack, status=1)["partitions_behind"]
+    assert found["count"] == 1 and "inbound" in found["examples"][0]

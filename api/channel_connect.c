@@ -42,8 +42,7 @@ static void use_given(struct call *c, struct request *q)
     account->base_url = api_provider_url(c, q->connect.probe.provider);
 }
 
-/* --- trying -------------------------------------------------------------------------------------
- */
+/* --- trying ----------------------------------------------------------------------------------- */
 
 static void on_tried(struct call *c, struct api_probe *p)
 {
@@ -69,8 +68,7 @@ static void run(struct call *c, struct request *q)
         api_connect_run(c, &q->connect);
 }
 
-/* --- the way ------------------------------------------------------------------------------------
- */
+/* --- the way ---------------------------------------------------------------------------------- */
 
 static void on_access(struct call *c, struct pg_result *const *results, int n)
 {
@@ -128,8 +126,7 @@ static void connect_channel(struct call *c)
     start(c, false);
 }
 
-/* --- again --------------------------------------------------------------------------------------
- */
+/* --- again ------------------------------------------------------------------------------------ */
 
 static void on_channel(struct call *c, struct pg_result *const *results, int n)
 {

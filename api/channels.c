@@ -45,8 +45,7 @@ static void list_channels(struct call *c)
     call_commit(c, on_list);
 }
 
-/* --- one ----------------------------------------------------------------------------------------
- */
+/* --- one -------------------------------------------------------------------------------------- */
 
 static void answer_channel(struct call *c, const struct pg_result *r)
 {
@@ -128,8 +127,7 @@ static void disconnect_channel(struct call *c)
     call_run(c, on_disconnected);
 }
 
-/* --- what could be connected
- * ---------------------------------------------------------------------- */
+/* --- what could be connected ------------------------------------------------------------------ */
 
 static const struct pg_stmt direct_sql = {
     "channel_direct",

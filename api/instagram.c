@@ -36,8 +36,7 @@ static bool is_same_user(const struct instagram *x)
     return !x->username.len || !found.len || str_ieq(x->username, found);
 }
 
-/* --- trying -------------------------------------------------------------------------------------
- */
+/* --- trying ----------------------------------------------------------------------------------- */
 
 static void put_account(struct json_out *o, const struct api_probe *p)
 {
@@ -107,8 +106,7 @@ static void test_connection(struct call *c)
     api_probe_account(c, &x->connect.probe, on_tried);
 }
 
-/* --- connecting ---------------------------------------------------------------------------------
- */
+/* --- connecting ------------------------------------------------------------------------------- */
 
 static bool is_wanted(struct call *c, const struct api_connect *connect)
 {
@@ -134,8 +132,7 @@ static void update_instagram(struct call *c)
     api_connect_run(c, &x->connect);
 }
 
-/* --- what is connected --------------------------------------------------------------------------
- */
+/* --- what is connected ------------------------------------------------------------------------ */
 
 static const struct pg_stmt status_sql = {
     "instagram_status",
@@ -182,8 +179,7 @@ static void test_instagram(struct call *c)
     call_commit(c, on_status);
 }
 
-/* --- sending ------------------------------------------------------------------------------------
- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 /* Two: enough to see that there is more than one. */
 static const struct pg_stmt channel_sql = {

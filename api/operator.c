@@ -44,8 +44,7 @@ static void put_tenant(struct json_out *o, const struct pg_result *r, int i)
     json_close(o, '}');
 }
 
-/* --- tenants -------------------------------------------------------------------------------------
- */
+/* --- tenants ---------------------------------------------------------------------------------- */
 
 static void listed(struct call *c, struct pg_result *const *results, int n)
 {
@@ -193,8 +192,7 @@ static void change(struct call *c)
     call_run(c, changed);
 }
 
-/* --- the audit log
- * ---------------------------------------------------------------------------------- */
+/* --- the audit log ---------------------------------------------------------------------------- */
 
 enum { AUDIT_KEY = 8 };
 

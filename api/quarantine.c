@@ -46,8 +46,7 @@ static void put_members(struct json_out *o, const struct pg_result *r, int i)
     json_put_time(o, "dropped_at", pg_i64(r, i, COL_DROPPED));
 }
 
-/* --- GET /api/webhooks/quarantine ---------------------------------------------------------------
- */
+/* --- GET /api/webhooks/quarantine ------------------------------------------------------------- */
 
 static void put_reasons(struct json_out *o, const struct pg_result *r)
 {
@@ -106,8 +105,7 @@ static void list(struct call *c)
     call_run(c, listed);
 }
 
-/* --- GET /api/webhooks/quarantine/{id}
- * ------------------------------------------------------------ */
+/* --- GET /api/webhooks/quarantine/{id} -------------------------------------------------------- */
 
 static void shown(struct call *c, struct pg_result *const *results, int n)
 {
@@ -145,8 +143,7 @@ static void get(struct call *c)
     call_run(c, shown);
 }
 
-/* --- POST .../replay, DELETE
- * ------------------------------------------------------------------------ */
+/* --- POST .../replay, DELETE ------------------------------------------------------------------ */
 
 struct act {
     const char *audit;

@@ -5,8 +5,7 @@
 
 #include "mem.h"
 
-/* --- by what stands at a fixed place ------------------------------------------------------------
- */
+/* --- by what stands at a fixed place ---------------------------------------------------------- */
 
 static const struct {
     size_t at;
@@ -69,8 +68,7 @@ static struct str by_frame(struct str head)
     return STR_NONE;
 }
 
-/* --- containers, and text -----------------------------------------------------------------------
- */
+/* --- containers, and text --------------------------------------------------------------------- */
 
 static bool has_extension(struct str name, const char *extension)
 {

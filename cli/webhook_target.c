@@ -22,8 +22,7 @@ static const char tenant_sql[] =
     "FROM tenant_credentials WHERE tenant_id = $1::uuid AND $2::uuid IS NULL AND provider = $3";
 // clang-format on
 
-/* --- the app's
- * ------------------------------------------------------------------------------------ */
+/* --- the app's -------------------------------------------------------------------------------- */
 
 static struct str first_of(struct str list)
 {
@@ -53,8 +52,7 @@ static bool app_read(struct arena *a, const struct cli_conf *conf, struct webhoo
            err_set(err, ERR_INVALID, "set x_app_token: the app's webhook is made by it");
 }
 
-/* --- one
- * ------------------------------------------------------------------------------------------ */
+/* --- one -------------------------------------------------------------------------------------- */
 
 static bool open_access(struct arena *a, struct vault *v, const char *place,
                         const struct pg_result *r, int row, struct webhook_target *t,
@@ -113,8 +111,7 @@ static bool target_read(struct arena *a, const struct cli_conf *conf, struct vau
     return true;
 }
 
-/* --- all
- * ------------------------------------------------------------------------------------------ */
+/* --- all -------------------------------------------------------------------------------------- */
 
 static bool rows_read(struct arena *a, const struct cli_conf *conf, struct vault *v,
                       const char *place, const struct pg_result *r, struct str tenant,

@@ -44,8 +44,7 @@ struct registering {
     struct webhook_found found;
 };
 
-/* --- one exchange, waited for
- * --------------------------------------------------------------------- */
+/* --- one exchange, waited for ----------------------------------------------------------------- */
 
 static void on_done(void *ctx, const struct exchange_done *d)
 {
@@ -76,8 +75,7 @@ static bool ask(struct registering *g, const struct provider *p, const struct we
                    detail.len ? " " : "", STR_ARG(detail));
 }
 
-/* --- one part
- * ------------------------------------------------------------------------------------- */
+/* --- one part --------------------------------------------------------------------------------- */
 
 /* Create it, or where it is there and does not work, have the provider try it again. */
 static bool create(struct registering *g, const struct provider *p, struct webhook_ask *what,
@@ -141,8 +139,7 @@ static void report(struct registering *g, const struct webhook_target *t,
     json_close(&g->json, '}');
 }
 
-/* --- one account
- * -------------------------------------------------------------------------------------- */
+/* --- one account ------------------------------------------------------------------------------ */
 
 /* Kept where the api shows how webhooks do. */
 static bool keep(struct registering *g, const struct webhook_target *t, struct str id,
@@ -190,8 +187,7 @@ static bool register_target(struct registering *g, const struct webhook_target *
     return g->conf->check || keep(g, t, last, is_ok ? NULL : &failed, err);
 }
 
-/* --- life
- * --------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static bool begin(struct registering *g, struct err *err)
 {

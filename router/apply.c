@@ -10,8 +10,7 @@ static bool is_out(const struct message *msg)
     return str_eq_c(msg->direction, "out");
 }
 
-/* --- marks -------------------------------------------------------------------------------------
- */
+/* --- marks ------------------------------------------------------------------------------------ */
 
 static void mark_also(struct model *m, struct fact *f, struct message *msg)
 {
@@ -54,8 +53,7 @@ void router_mark_conversation(struct fact *f, struct conversation *c)
         f->conversation_change = change;
 }
 
-/* --- status ------------------------------------------------------------------------------------
- */
+/* --- status ----------------------------------------------------------------------------------- */
 
 static void raise_status(struct model *m, struct fact *f, struct message *msg, struct str to)
 {
@@ -146,8 +144,7 @@ void router_apply_status(struct model *m, struct fact *f, struct message *msg, s
     router_apply_watermarks(m, f, msg);
 }
 
-/* --- edits and deletes -------------------------------------------------------------------------
- */
+/* --- edits and deletes ------------------------------------------------------------------------ */
 
 void router_apply_edit(struct model *m, struct fact *f, struct message *msg, int64_t at_ms,
                        struct str key, struct str body)
@@ -183,8 +180,7 @@ void router_apply_delete(struct model *m, struct fact *f, struct message *msg, i
     router_mark_message(m, f, msg, CHANGE_DELETED);
 }
 
-/* --- facts that wait
- * ------------------------------------------------------------------------ */
+/* --- facts that wait -------------------------------------------------------------------------- */
 
 static struct early *early_of(struct model *m, struct fact *f, struct str target)
 {
@@ -211,8 +207,7 @@ void router_merge_early(struct model *m, struct fact *f, struct message *msg)
         router_apply_status(m, f, msg, e->status, e->error_code, e->error_message);
 }
 
-/* --- messages
- * ------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static void show_as_last(struct fact *f, struct conversation *c, const struct message *msg)
 {
@@ -312,8 +307,7 @@ static void apply_message(struct model *m, struct fact *f)
         router_apply_status(m, f, msg, STR("sent"), STR_NONE, STR_NONE);
 }
 
-/* --- the other kinds
- * ------------------------------------------------------------------------ */
+/* --- the other kinds -------------------------------------------------------------------------- */
 
 static struct str status_of(enum event_kind kind)
 {
@@ -445,8 +439,7 @@ static void apply_account_status(struct fact *f)
     f->channel_changed = true;
 }
 
-/* --- conversations
- * -------------------------------------------------------------------------- */
+/* --- conversations ---------------------------------------------------------------------------- */
 
 static void describe_conversation(struct fact *f)
 {
@@ -466,8 +459,7 @@ static void describe_conversation(struct fact *f)
         c->changed = true; // to be stored, but nothing that a client sees
 }
 
-/* --- entry
- * ---------------------------------------------------------------------------------- */
+/* --- entry ------------------------------------------------------------------------------------ */
 
 bool router_apply_wants(const struct event *ev)
 {

@@ -113,8 +113,7 @@ void router_batch_resolve(const struct batch *b, struct item *it)
         it->channel = ch;
 }
 
-/* --- decode
- * --------------------------------------------------------------------------------- */
+/* --- decode ----------------------------------------------------------------------------------- */
 
 static void park(struct item *it, struct arena *a, const char *reason, const char *detail)
 {
@@ -206,8 +205,7 @@ bool router_batch_decode(struct batch *b, struct codec *codec, const struct topi
     return true;
 }
 
-/* --- admit
- * ---------------------------------------------------------------------------------- */
+/* --- admit ------------------------------------------------------------------------------------ */
 
 static struct conversation *conversation_of(struct batch *b, struct channel *ch,
                                             struct str external_id)
@@ -357,8 +355,7 @@ void router_batch_admit(struct batch *b)
     router_parked_route(b);
 }
 
-/* --- apply
- * ---------------------------------------------------------------------------------- */
+/* --- apply ------------------------------------------------------------------------------------ */
 
 static bool is_active(const struct job *job)
 {

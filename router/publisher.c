@@ -36,8 +36,7 @@ static void wait_until(struct router_publisher *p, int64_t until_ms)
     pthread_cond_timedwait(&p->changed, &p->mutex, &t);
 }
 
-/* --- the transaction
- * ------------------------------------------------------------------------ */
+/* --- the transaction -------------------------------------------------------------------------- */
 
 static bool send_one(struct router_publisher *p, const struct batch *b, const struct publication *o,
                      struct err *err)
@@ -117,8 +116,7 @@ static bool publish_surely(struct router_publisher *p, const struct batch *b)
     }
 }
 
-/* --- the thread
- * ----------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 static struct batch *next_batch(struct router_publisher *p)
 {
@@ -157,8 +155,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* --- life
- * ----------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void init_lock(struct router_publisher *p)
 {

@@ -25,8 +25,7 @@ struct str router_store_result_object(const struct result *r, int id)
     return STR_NONE;
 }
 
-/* --- resolve
- * -------------------------------------------------------------------------------- */
+/* --- resolve ---------------------------------------------------------------------------------- */
 
 static bool send_accounts(struct store *s, struct batch *b, struct err *err)
 {

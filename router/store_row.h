@@ -3,8 +3,7 @@
 /* A row of a statement's columns, value by value. For store_*.c only. */
 #include "store_sql.h"
 
-/* --- columns
- * -------------------------------------------------------------------------------- */
+/* --- columns ---------------------------------------------------------------------------------- */
 
 /* The next row's values, column by column. */
 struct row {

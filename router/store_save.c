@@ -10,8 +10,7 @@ static bool send_if(struct store *s, int n, int id, struct err *err)
 
 #include "store_sql.h"
 
-/* --- messages
- * ------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static bool save_removed(struct store *s, struct batch *b, struct err *err)
 {
@@ -190,8 +189,7 @@ static bool add_attachments(struct store *s, struct batch *b, struct err *err)
     return send_if(s, n, ADD_ATTACHMENTS, err);
 }
 
-/* --- facts beside messages
- * ------------------------------------------------------------------ */
+/* --- facts beside messages -------------------------------------------------------------------- */
 
 static bool save_receipts(struct store *s, struct batch *b, struct err *err)
 {
@@ -272,8 +270,7 @@ static bool drop_early(struct store *s, struct batch *b, struct err *err)
     return send_if(s, n, DROP_EARLY, err);
 }
 
-/* --- channels, conversations, events
- * -------------------------------------------------------- */
+/* --- channels, conversations, events ---------------------------------------------------------- */
 
 static bool save_channels(struct store *s, struct batch *b, struct err *err)
 {
@@ -392,8 +389,7 @@ static bool save_events(struct store *s, struct batch *b, struct err *err)
     return send_if(s, n, ADD_EVENTS, err);
 }
 
-/* --- what comes back
- * ------------------------------------------------------------------------ */
+/* --- what comes back -------------------------------------------------------------------------- */
 
 static void take_row(struct batch *b, int id, const struct pg_result *r, int i)
 {

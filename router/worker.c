@@ -61,8 +61,7 @@ static void count_retry(struct router_worker *w, const char *why)
     metric_add(metric_cell(w->opts.metrics, ROUTER_METRIC_RETRIES, why), 1);
 }
 
-/* --- partitions
- * ----------------------------------------------------------------------------- */
+/* --- partitions ------------------------------------------------------------------------------- */
 
 static bool is_of(const struct record *r, const struct partition *parts, size_t n)
 {
@@ -153,8 +152,7 @@ static void wait_in_group(struct router_worker *w, int64_t ms)
     }
 }
 
-/* --- one batch
- * ------------------------------------------------------------------------------ */
+/* --- one batch -------------------------------------------------------------------------------- */
 
 static void note_database(struct router_worker *w, const struct err *err)
 {
@@ -296,8 +294,7 @@ static bool store_range(struct router_worker *w, struct range r)
     return false;
 }
 
-/* --- the loop
- * ------------------------------------------------------------------------------- */
+/* --- the loop --------------------------------------------------------------------------------- */
 
 static void drop_held(struct router_worker *w, size_t from, size_t to)
 {
@@ -396,8 +393,7 @@ static void loop(struct router_worker *w)
     }
 }
 
-/* --- life
- * ----------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static struct kafka_opts kafka_opts_of(const struct router_worker *w)
 {

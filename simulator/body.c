@@ -6,8 +6,7 @@
 #define BOUNDARY_MAX 70 /* RFC 2046 */
 #define HEAD_MAX     4096
 
-/* --- what all kinds share ------------------------------------------------------------------------
- */
+/* --- what all kinds share --------------------------------------------------------------------- */
 
 static struct sim_field *field_add(struct sim_body *out, struct err *why)
 {
@@ -59,8 +58,7 @@ const struct json *sim_field_json(struct arena *a, const struct sim_field *f)
     return f->json ? f->json : json_parse(a, f->value, &err);
 }
 
-/* --- JSON ----------------------------------------------------------------------------------------
- */
+/* --- JSON ------------------------------------------------------------------------------------- */
 
 static bool read_json(struct arena *a, struct str text, struct sim_body *out, struct err *why)
 {
@@ -81,8 +79,7 @@ static bool read_json(struct arena *a, struct str text, struct sim_body *out, st
     return true;
 }
 
-/* --- urlencoded ----------------------------------------------------------------------------------
- */
+/* --- urlencoded ------------------------------------------------------------------------------- */
 
 static int hex_digit(char c)
 {
@@ -131,8 +128,7 @@ static bool read_form(struct arena *a, struct str text, struct sim_body *out, st
     return true;
 }
 
-/* --- multipart -----------------------------------------------------------------------------------
- */
+/* --- multipart -------------------------------------------------------------------------------- */
 
 /* name="value" or name=value in a header, after the first semicolon; absent: none. Quoted pairs are
  * taken as they are but for \" and the percent escapes of browsers. */
@@ -242,8 +238,7 @@ static bool read_multipart(struct arena *a, struct str content_type, struct str 
            err_set(why, ERR_INVALID, "there is more behind the form's last boundary");
 }
 
-/* --- all -----------------------------------------------------------------------------------------
- */
+/* --- all -------------------------------------------------------------------------------------- */
 
 static unsigned kind_of(struct str type)
 {

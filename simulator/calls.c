@@ -148,8 +148,7 @@ static void hang_up(struct sim_call *c)
     sim_answer(c, 503, STR_NONE);
 }
 
-/* --- what handlers use ---------------------------------------------------------------------------
- */
+/* --- what handlers use ------------------------------------------------------------------------ */
 
 bool sim_body(struct sim_call *c, unsigned allowed, struct sim_body *out)
 {
@@ -244,8 +243,7 @@ struct sim_upload *sim_upload(struct sim_call *c, struct str id, bool make)
     return sim_table_get(c->server->uploads, name, make);
 }
 
-/* --- faults --------------------------------------------------------------------------------------
- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 /* Those that any call may meet. False: has failed, or hung up. */
 bool sim_call_faults(struct sim_call *c, const struct sim_target *t)
@@ -322,8 +320,7 @@ void sim_send_accept(struct sim_call *c, const struct sim_send *send)
         sim_reports_add(s->reports, c->api, k, row);
 }
 
-/* --- when a client or the server goes ------------------------------------------------------------
- */
+/* --- when a client or the server goes --------------------------------------------------------- */
 
 void sim_later_forget(struct http_request *r)
 {

@@ -19,8 +19,7 @@ static void answer_done(struct http_request *r, bool ok, const struct err *err)
         http_answer_err(r, err);
 }
 
-/* --- what there is -------------------------------------------------------------------------------
- */
+/* --- what there is ---------------------------------------------------------------------------- */
 
 static void get_ready(struct sim_server *s, struct http_request *r, struct buf *out)
 {
@@ -105,8 +104,7 @@ static void get_webhooks(struct sim_server *s, struct http_request *r, struct bu
     answer_json(r, out);
 }
 
-/* --- what is told --------------------------------------------------------------------------------
- */
+/* --- what is told ----------------------------------------------------------------------------- */
 
 static bool set_faults(struct sim_server *s, struct str body, struct err *err)
 {

@@ -43,8 +43,7 @@ void sim_faults_clear(struct sim_faults *f)
         f->struck[i] = 0;
 }
 
-/* --- rules from JSON -----------------------------------------------------------------------------
- */
+/* --- rules from JSON -------------------------------------------------------------------------- */
 
 static bool read_number(const struct json *v, const char *name, int64_t min, int64_t max,
                         int64_t *out, struct err *err)
@@ -163,8 +162,7 @@ bool sim_faults_set(struct sim_faults *f, struct str text, struct err *err)
     return true;
 }
 
-/* --- JSON out ------------------------------------------------------------------------------------
- */
+/* --- JSON out --------------------------------------------------------------------------------- */
 
 static void put_rule(struct json_out *o, const struct sim_rule *r)
 {
@@ -202,8 +200,7 @@ void sim_faults_json(const struct sim_faults *f, struct buf *out)
     json_close(&o, '}');
 }
 
-/* --- striking ------------------------------------------------------------------------------------
- */
+/* --- striking --------------------------------------------------------------------------------- */
 
 /* A call is looked at when it comes, by the rules for all calls; and a send once more, by those for
  * sends, and by those for all calls of an account which it did not name until then. */

@@ -110,8 +110,7 @@ static const struct sim_limit *limit_of(struct sim_quotas *q, struct str provide
     return l ? l : sim_table_get(q->limits, name_of(room, provider, STR(""), STR_NONE), false);
 }
 
-/* --- buckets -------------------------------------------------------------------------------------
- */
+/* --- buckets ---------------------------------------------------------------------------------- */
 
 static void refill(struct bucket *b, const struct sim_bucket_size *size, int64_t now_ms)
 {

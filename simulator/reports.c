@@ -49,8 +49,7 @@ struct sim_reports {
     int64_t made, unreportable, n_posts, tries, duplicates, acknowledged, refused;
 };
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static struct sim_post *next_post(void *ctx)
 {
@@ -183,8 +182,7 @@ void sim_reports_free(struct sim_reports *r)
     free(r);
 }
 
-/* --- what waits for its time ---------------------------------------------------------------------
- */
+/* --- what waits for its time ------------------------------------------------------------------ */
 
 static bool is_before(const struct pending *a, const struct pending *b)
 {
@@ -264,8 +262,7 @@ void sim_reports_add(struct sim_reports *r, const struct sim_api *api, const str
     wake(r);
 }
 
-/* --- posts ---------------------------------------------------------------------------------------
- */
+/* --- posts ------------------------------------------------------------------------------------ */
 
 static struct hmac *app_of(const struct sim_reports *r, enum sim_app app)
 {
@@ -406,8 +403,7 @@ static void on_tick(uv_timer_t *tick)
     turn(tick->data);
 }
 
-/* --- control -------------------------------------------------------------------------------------
- */
+/* --- control ---------------------------------------------------------------------------------- */
 
 const struct sim_manners *sim_reports_manners(const struct sim_reports *r)
 {

@@ -48,8 +48,7 @@ void sim_sends_free(struct sim_sends *s)
     free(s);
 }
 
-/* --- in ------------------------------------------------------------------------------------------
- */
+/* --- in --------------------------------------------------------------------------------------- */
 
 char *sim_send_keep(struct str *account, struct sim_send *m)
 {
@@ -121,8 +120,7 @@ const struct sim_sent *sim_sends_add(struct sim_sends *s, const struct sim_api *
     return row;
 }
 
-/* --- out -----------------------------------------------------------------------------------------
- */
+/* --- out -------------------------------------------------------------------------------------- */
 
 uint64_t sim_sends_last(const struct sim_sends *s)
 {

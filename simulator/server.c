@@ -20,8 +20,7 @@
 #define COUNTS_MAX       10000
 #define NUMBERS_SINCE_MS INT64_C(1767225600000) /* 2026 */
 
-/* --- routes --------------------------------------------------------------------------------------
- */
+/* --- routes ----------------------------------------------------------------------------------- */
 
 /* Of the shortest stretches that fit. The path came decoded, so an id with a slash in it cannot be
  * told from two segments: `loose` lets it pass, but for a star at the end. */
@@ -122,8 +121,7 @@ static void on_done(void *ctx, struct http_request *r)
     sim_later_forget(r);
 }
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static bool open_ledger(struct sim_server *s, struct err *err)
 {

@@ -4,8 +4,7 @@
 
 #include "apis.h"
 
-/* --- answers -------------------------------------------------------------------------------------
- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void put_error(struct sim_call *c, int status, struct str description, struct str parameters)
 {
@@ -83,8 +82,7 @@ static void fail(struct sim_call *c, const struct sim_failure *f)
     sim_tg_error(c, 404, "Not Found");
 }
 
-/* --- the API -------------------------------------------------------------------------------------
- */
+/* --- the API ---------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;

@@ -117,8 +117,7 @@ void sim_tg_sticker(struct sim_tg *t)
     send_file(t, "sticker", "sticker", 50 * MB, false);
 }
 
-/* --- albums --------------------------------------------------------------------------------------
- */
+/* --- albums ----------------------------------------------------------------------------------- */
 
 /* Photos and videos go together; audio and documents each with their like. 0: no such type. */
 static char family(struct str type)

@@ -8,8 +8,7 @@
 #define DATA_MAX    64
 #define OUT_MAX     ((size_t)1 << 20)
 
-/* --- parameters ----------------------------------------------------------------------------------
- */
+/* --- parameters ------------------------------------------------------------------------------- */
 
 struct str sim_tg_text(const struct sim_tg *t, const char *name)
 {
@@ -126,8 +125,7 @@ bool sim_tg_place(struct sim_tg *t)
     return chat_valid(t) && reply_valid(t) && markup_valid(t);
 }
 
-/* --- what was sent -------------------------------------------------------------------------------
- */
+/* --- what was sent ---------------------------------------------------------------------------- */
 
 static void put_chat(struct json_out *o, struct sim_tg *t)
 {
@@ -207,8 +205,7 @@ static void send_done(struct sim_tg *t, const char *kind, struct str text, struc
     sim_tg_result(t->c, STR("true"));
 }
 
-/* --- methods -------------------------------------------------------------------------------------
- */
+/* --- methods ---------------------------------------------------------------------------------- */
 
 /* `"name":"<text>"` for the answer. */
 static struct str text_member(struct arena *a, const char *name, struct str text)

@@ -7,8 +7,7 @@
 #define TEXT_MAX        65536
 #define ATTACHMENTS_MAX 10
 
-/* --- errors --------------------------------------------------------------------------------------
- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 static const struct {
     int status;
@@ -68,8 +67,7 @@ static bool admit(struct sim_call *c)
     return sim_token_check(c, http_header(c->http, "X-API-KEY"));
 }
 
-/* --- sends ---------------------------------------------------------------------------------------
- */
+/* --- sends ------------------------------------------------------------------------------------ */
 
 struct str sim_unipile_type(const struct sim_known *k)
 {
@@ -261,8 +259,7 @@ static void start_chat(struct sim_call *c)
                        STR_ARG(chat), STR_ARG(id)));
 }
 
-/* --- what makes no message -----------------------------------------------------------------------
- */
+/* --- what makes no message -------------------------------------------------------------------- */
 
 static void react(struct sim_call *c)
 {
@@ -315,8 +312,7 @@ static void patch_chat(struct sim_call *c)
     sim_answer(c, 200, STR("{\"object\":\"ChatPatched\"}"));
 }
 
-/* --- the API -------------------------------------------------------------------------------------
- */
+/* --- the API ---------------------------------------------------------------------------------- */
 
 static const struct sim_route routes[] = {
     {HTTP_POST, "/api/v1/chats/*/messages", send_into_chat},

@@ -7,8 +7,7 @@
 
 #define OUT_MAX ((size_t)8 << 20)
 
-/* --- lists ---------------------------------------------------------------------------------------
- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 void sim_unipile_list_begin(struct json_out *o, const char *object)
 {
@@ -43,8 +42,7 @@ static void answer(struct sim_call *c, int status, struct buf *out)
     buf_done(out);
 }
 
-/* --- accounts ------------------------------------------------------------------------------------
- */
+/* --- accounts --------------------------------------------------------------------------------- */
 
 static void put_account(struct json_out *o, struct sim_call *c, const struct sim_known *k)
 {
@@ -119,8 +117,7 @@ void sim_unipile_account(struct sim_call *c)
     answer(c, 200, &out);
 }
 
-/* --- chats and messages --------------------------------------------------------------------------
- */
+/* --- chats and messages ----------------------------------------------------------------------- */
 
 static void put_message(struct json_out *o, const struct sim_sent *row)
 {
@@ -276,8 +273,7 @@ void sim_unipile_attachment(struct sim_call *c)
     sim_answer_as(c, 200, "image/gif", (struct str){(const char *)gif, sizeof gif});
 }
 
-/* --- webhooks ------------------------------------------------------------------------------------
- */
+/* --- webhooks --------------------------------------------------------------------------------- */
 
 void sim_unipile_webhooks(struct sim_call *c)
 {

@@ -16,8 +16,7 @@
 #define WINDOW_MS  900000
 #define GROUP_MAX  49
 
-/* --- answers -------------------------------------------------------------------------------------
- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 void sim_x_problem(struct sim_call *c, int status, const char *title, const char *detail)
 {
@@ -110,8 +109,7 @@ static bool admit(struct sim_call *c)
     return sim_token_check(c, token);
 }
 
-/* --- ids -----------------------------------------------------------------------------------------
- */
+/* --- ids -------------------------------------------------------------------------------------- */
 
 bool sim_x_is_id(struct str s)
 {
@@ -136,8 +134,7 @@ static struct str event_id(struct sim_call *c)
         (unsigned long long)(ms << EVENT_BITS | (sim_unique(c) & ((1u << EVENT_BITS) - 1))));
 }
 
-/* --- messages ------------------------------------------------------------------------------------
- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static bool text_valid(struct sim_call *c, const struct json *text)
 {
@@ -279,8 +276,7 @@ static void start_group(struct sim_call *c)
     make(c, json_get(b.json, "message"), group, group);
 }
 
-/* --- reads ---------------------------------------------------------------------------------------
- */
+/* --- reads ------------------------------------------------------------------------------------ */
 
 static void put_event(struct json_out *o, const struct sim_sent *row)
 {
@@ -350,8 +346,7 @@ static void users_me(struct sim_call *c)
                        STR_ARG(c->account), STR_ARG(str_utf8(c->a, name))));
 }
 
-/* --- the API -------------------------------------------------------------------------------------
- */
+/* --- the API ---------------------------------------------------------------------------------- */
 
 static const struct sim_route routes[] = {
     {HTTP_POST, "/2/dm_conversations/with/*/messages", send_to_person},

@@ -33,8 +33,7 @@ static void put_hook(struct json_out *o, const struct sim_hook *k)
     json_close(o, '}');
 }
 
-/* --- the question --------------------------------------------------------------------------------
- */
+/* --- the question ----------------------------------------------------------------------------- */
 
 /* {"response_token": "sha256=<base64 of the HMAC of what was asked>"} */
 static bool is_right(struct sim_server *s, struct str body)
@@ -130,8 +129,7 @@ static void ask(struct sim_call *c, struct sim_hook *k, bool is_new)
     free(q);
 }
 
-/* --- the routes ----------------------------------------------------------------------------------
- */
+/* --- the routes ------------------------------------------------------------------------------- */
 
 static bool url_valid(struct sim_call *c, struct str url)
 {

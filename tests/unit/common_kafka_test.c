@@ -250,8 +250,7 @@ static void errors_say_what_to_do(void **state)
     }
 }
 
-/* --- consumer: the mock cluster lives in the producer, whose brokers the consumer is given -----
- */
+/* --- consumer: the mock cluster lives in the producer, whose brokers the consumer is given ---- */
 
 /* Reads up to n records of partition 0 from `offset` on, and checks the first. */
 static int read_back(const char *brokers, int64_t offset, int n)

@@ -158,8 +158,7 @@ static void a_url_that_is_none_is_refused_without_its_password(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
-/* --- with one, where it is named ---------------------------------------------------------------
- */
+/* --- with one, where it is named -------------------------------------------------------------- */
 
 static void a_round_has_its_tenant_and_its_results(void **state)
 {

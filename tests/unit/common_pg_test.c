@@ -54,8 +54,7 @@ static void a_server_that_is_not_there_is_busy(void **state)
     pg_free(NULL);
 }
 
-/* --- against a server, where one is named
- * ------------------------------------------------------------ */
+/* --- against a server, where one is named ----------------------------------------------------- */
 
 static int connect_real(void **state)
 {

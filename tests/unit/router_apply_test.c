@@ -13,8 +13,7 @@
 #define EVENTS_MAX 60
 #define CUTS       7
 
-/* --- the property: any order, repetition and cut into batches gives the same objects
- * ----------------- */
+/* --- the property: any order, repetition and cut into batches gives the same objects ---------- */
 
 static uint64_t rng_state;
 
@@ -264,8 +263,7 @@ static void any_order_of_the_same_events_ends_in_the_same_objects(void **state)
     }
 }
 
-/* --- single moves
- * --------------------------------------------------------------------------------------- */
+/* --- single moves ----------------------------------------------------------------------------- */
 
 struct setup {
     struct arena *arena;
@@ -431,8 +429,7 @@ static void a_provider_does_not_connect_what_the_tenant_disconnected(void **stat
     assert_str(s->channel.status, "disconnected");
 }
 
-/* --- results
- * ---------------------------------------------------------------------------------------------- */
+/* --- results ---------------------------------------------------------------------------------- */
 
 static struct message *claimed(struct setup *s, int64_t attempt)
 {

@@ -100,7 +100,8 @@ struct api_session *api_session_send(struct call *c, struct str family)
 
 #define USER_ROLE 3 /* among API_USER_COLUMNS */
 
-static bool access_token(struct call *c, struct str role, struct str *out, struct err *err)
+bool api_session_token(struct call *c, struct str role, int64_t ttl_ms, struct str *out,
+                       struct err *err)
 {
     const struct api_conf *conf = call_api(c)->conf;
     const struct who *who = call_who(c);
@@ -108,13 +109,13 @@ static bool access_token(struct call *c, struct str role, struct str *out, struc
     char id[UUID_TEXT + 1];
     uuid_format(uuid_v7(now_at_ms), id);
     const struct token t = {.issuer = str_of(conf->jwt_issuer),
-                            .subject = who->user_id,
+                            .subject = who->subject,
                             .tenant_id = who->tenant_id,
                             .role = role,
                             .id = str_of(id),
                             .key_id = STR("default"),
                             .issued_at_ms = now_at_ms,
-                            .expires_at_ms = now_at_ms + conf->access_token_ttl};
+                            .expires_at_ms = now_at_ms + ttl_ms};
     return token_sign(call_arena(c), &t, str_of(conf->jwt_secret), out, err);
 }
 
@@ -128,7 +129,8 @@ void api_session_answer(struct call *c, const struct api_session *s,
         call_problem(c, 401, "invalid_credentials", STR_NONE, "the account is gone");
         return;
     }
-    if (!access_token(c, pg_text(user, 0, USER_ROLE), &token, &err)) {
+    if (!api_session_token(c, pg_text(user, 0, USER_ROLE), call_api(c)->conf->access_token_ttl,
+                           &token, &err)) {
         call_problem_err(c, &err);
         return;
     }

@@ -26,6 +26,9 @@ struct api_session {
 /* The statements of a new session of the call's user (call_become), put behind what was sent;
  * family absent: a login. Lives in the call's arena. */
 struct api_session *api_session_send(struct call *c, struct str family);
+/* An access token of the caller's. Lives in the call's arena. */
+bool api_session_token(struct call *c, struct str role, int64_t ttl_ms, struct str *out,
+                       struct err *err);
 /* Answer with it: `results` are those of a round that ends with api_session_send's. */
 void api_session_answer(struct call *c, const struct api_session *s,
                         struct pg_result *const *results, int n, int status);

@@ -8,7 +8,6 @@
 #include "bulk_rows.h"
 #include "check.h"
 #include "crypto.h"
-#include "frame.h"
 #include "handlers.h"
 #include "id.h"
 #include "inbox_rows.h"
@@ -79,7 +78,7 @@ static void bad_request(struct call *c, struct str pointer, struct str parameter
 {
     struct api_violations v = {.a = call_arena(c)};
     api_violation_add(&v, pointer, parameter, "%s", why);
-    api_call_violations(c, 400, &v);
+    call_violations(c, 400, &v);
 }
 
 /* CSV holds the recipients alone: the rest stands in the address, and is put together as if it had
@@ -122,7 +121,7 @@ static const struct json *check_head(struct call *c, struct str head)
     else
         (void)api_check(call_operation(c)->body, root, &v);
     if (v.n)
-        api_call_violations(c, 400, &v);
+        call_violations(c, 400, &v);
     return v.n ? NULL : root;
 }
 
@@ -233,7 +232,7 @@ static bool read_chunk(struct call *c, struct making *m, int *n)
             m->first = str_dup(call_arena(c), row.to);
     }
     if (v.n)
-        api_call_violations(c, 400, &v);
+        call_violations(c, 400, &v);
     return v.n == 0;
 }
 

@@ -7,10 +7,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "admit.h"
 #include "call_impl.h"
+#include "calls.h"
+#include "check.h"
 #include "clock.h"
 #include "cursor.h"
-#include "frame.h"
 #include "log.h"
 
 #define DETAIL_MAX 512
@@ -230,7 +232,7 @@ static void put_violation(struct json_out *o, const struct api_violation *v)
     json_close(o, '}');
 }
 
-void api_call_violations(struct call *c, int status, const struct api_violations *v)
+void call_violations(struct call *c, int status, const struct api_violations *v)
 {
     open_problem(c, status, "invalid_request", STR("the request is not as its schema wants it"));
     json_key_out(&c->out, "errors");
@@ -275,7 +277,7 @@ static const char *code_of(enum err_kind kind)
 
 #define RETRY_AFTER_MS 1000 /* where the error names no time */
 
-void api_call_retry_after(struct call *c, int64_t wait_ms)
+static void put_retry_after(struct call *c, int64_t wait_ms)
 {
     int64_t wait = wait_ms > 0 ? wait_ms : RETRY_AFTER_MS;
     call_set_header(c, "Retry-After", str_fmt(c->arena, "%lld", (long long)((wait + 999) / 1000)));
@@ -294,7 +296,7 @@ void call_problem_err(struct call *c, const struct err *err)
                                         : str_of(err->msg);
     open_problem(c, status, code_of(err->kind), detail);
     if (status == 503 || status == 429)
-        api_call_retry_after(c, err->retry_after_ms);
+        put_retry_after(c, err->retry_after_ms);
     send_problem(c, status);
 }
 
@@ -319,7 +321,7 @@ void call_common_headers(struct call *c)
         http_set_header(c->http, "Access-Control-Expose-Headers", str_of(exposed));
         http_set_header(c->http, "Vary", STR("Origin"));
     }
-    api_call_rate_headers(c);
+    api_admit_rate_headers(c);
 }
 
 struct http_request *call_http(struct call *c)

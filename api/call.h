@@ -19,6 +19,7 @@
 
 struct call;
 struct api_operation;
+struct api_violations;
 struct http_request;
 
 struct who {
@@ -135,6 +136,8 @@ void call_answer(struct call *c, int status);
 void call_problem(struct call *c, int status, const char *code, struct str pointer, const char *fmt,
                   ...) __attribute__((format(printf, 5, 6)));
 void call_problem_err(struct call *c, const struct err *err);
+/* All that its schema finds wrong with a request. */
+void call_violations(struct call *c, int status, const struct api_violations *v);
 void call_absent(struct call *c); /* the 404 that says nothing of whether it exists elsewhere */
 /* The request itself, for answers that are no JSON (media): take it, answer with http_*; the call
  * is then only a place in memory, ended by call_end. NULL: the client has gone. */

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "call_impl.h"
-#include "frame.h"
 #include "id.h"
 #include "log.h"
 #include "stats.h"

@@ -9,6 +9,7 @@
 
 #include "api.h"
 #include "app.h"
+#include "calls.h"
 #include "clock.h"
 #include "daemon.h"
 #include "frame.h"

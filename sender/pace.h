@@ -8,9 +8,11 @@
 #include "provider.h"
 
 #define SENDER_PACE_AHEAD_US 250000
-/* A slot that was not used for so long is forfeited: used late, it would fall among those of
- * another sender. */
-#define SENDER_PACE_STALE_US 100000
+/* A slot may be used so late, and is forfeited then. Providers count by the second or by more: a
+ * call that is late by x takes room for x of the rate from what may come at once, and what is
+ * forfeited is lost. Who is refused is late by less for a while: that provider has less room. */
+#define SENDER_PACE_LATE_US       500000
+#define SENDER_PACE_LATE_LEAST_US 20000
 
 #define SENDER_PACE_SPARE_MAX 64
 
@@ -18,8 +20,9 @@ struct sender_pace {
     struct send_rate rate; /* step_us 0: nothing to reserve */
     struct send_rate pair, group;
     int slow_from_percent;
-    double slowed;  /* by refusals: steps are so many times as long; 1: as published */
-    double careful; /* by how much of a limit is used */
+    double slowed;   /* by refusals: steps are so many times as long; 1: as published */
+    int64_t late_us; /* how late a slot may be used */
+    double careful;  /* by how much of a limit is used */
     int64_t paused_until_us, last_us, ask_at_us, started_us;
     bool is_asking;
     struct sender_grant {
@@ -29,6 +32,7 @@ struct sender_pace {
     int n_grants;
     int64_t spare_us[SENDER_PACE_SPARE_MAX]; /* given back, in order */
     int n_spare;
+    int64_t n_forfeited; /* the owner takes it */
 };
 
 /* Per minute, from the channel's settings; -1: as published, 0: no limit. */

@@ -93,6 +93,13 @@ static void load(struct sender_engine *e)
 /* --- slots
  * ---------------------------------------------------------------------------------------- */
 
+static void count_slots(struct sender_engine *e, struct sender_pace *p, int reserved)
+{
+    metric_add(metric_cell(e->opts.metrics, SENDER_METRIC_SLOTS, "reserved"), reserved);
+    metric_add(metric_cell(e->opts.metrics, SENDER_METRIC_SLOTS, "forfeited"), p->n_forfeited);
+    p->n_forfeited = 0;
+}
+
 static void on_reserved(void *ctx, const struct sender_slots *slots, size_t n,
                         const struct err *err)
 {
@@ -107,7 +114,7 @@ static void on_reserved(void *ctx, const struct sender_slots *slots, size_t n,
     for (size_t i = 0; i < l->n_sent && i < n; i++) {
         struct sender_channel *ch = l->channels[i];
         sender_pace_grant(&ch->pace, now_us + slots[i].first_in_us, slots[i].n);
-        metric_add(metric_cell(e->opts.metrics, SENDER_METRIC_SLOTS), slots[i].n);
+        count_slots(e, &ch->pace, slots[i].n);
         if (!ch->is_timed)
             sender_queue_unblock(e->queue, ch);
     }

@@ -80,7 +80,7 @@ static void late_slots_are_never_used_all_at_once(void **state)
     int n = 0;
     while (sender_pace_take(&p, now, 0, &slot) || now < S + 500 * MS) {
         if (slot != last && last)
-            assert_true(slot - last >= step - step / 16);
+            assert_true(slot - last >= step - step / 8);
         if (slot != last)
             n++;
         last = slot;
@@ -96,6 +96,33 @@ static void slots_that_nobody_used_are_forfeited(void **state)
     int64_t slot;
     sender_pace_grant(&p, S, 10);
     assert_false(sender_pace_take(&p, 3 * S, S, &slot));
+    assert_int_equal(p.n_forfeited, 10);
+}
+
+static void who_is_refused_is_late_by_less(void **state)
+{
+    (void)state;
+    struct sender_pace p = pace_of(&by_ten_ms);
+    int64_t slot;
+    sender_pace_grant(&p, S, 1);
+    sender_pace_learn(&p, OUTCOME_RATE_LIMITED, SEND_SCOPE_ACCOUNT, &untold);
+    assert_false(sender_pace_take(&p, S + 300 * MS, 0, &slot));
+    for (int i = 0; i < 1000; i++)
+        sender_pace_learn(&p, OUTCOME_SENT, SEND_SCOPE_NONE, &untold);
+    sender_pace_grant(&p, 2 * S, 1);
+    assert_true(sender_pace_take(&p, 2 * S + 300 * MS, 0, &slot));
+}
+
+/* The timers' milliseconds add up to nothing, where a step is few of them. */
+static void calls_that_start_on_full_milliseconds_keep_the_rate(void **state)
+{
+    (void)state;
+    static const struct send_limits quick = {.account = {3333, 1}};
+    struct sender_pace p = pace_of(&quick);
+    int n = 0;
+    for (int64_t now = S; now < 2 * S; now += MS)
+        n += sender_pace_start_us(&p, now) == now;
+    assert_in_range(n, 300, 345);
 }
 
 static void under_a_backlog_the_rate_is_used_up_and_not_passed(void **state)
@@ -213,7 +240,7 @@ static void calls_that_are_late_start_one_by_one(void **state)
     struct sender_pace p = pace_of(&by_ten_ms);
     int64_t step = sender_pace_step_us(&p), now = S;
     assert_int_equal(sender_pace_start_us(&p, now), now);
-    assert_int_equal(sender_pace_start_us(&p, now), now + step - step / 16);
+    assert_int_equal(sender_pace_start_us(&p, now), now + step - step / 8);
     now += step;
     assert_int_equal(sender_pace_start_us(&p, now), now);
 }
@@ -241,6 +268,8 @@ int main(void)
         cmocka_unit_test(a_slot_too_far_ahead_is_left),
         cmocka_unit_test(late_slots_are_never_used_all_at_once),
         cmocka_unit_test(slots_that_nobody_used_are_forfeited),
+        cmocka_unit_test(who_is_refused_is_late_by_less),
+        cmocka_unit_test(calls_that_start_on_full_milliseconds_keep_the_rate),
         cmocka_unit_test(under_a_backlog_the_rate_is_used_up_and_not_passed),
         cmocka_unit_test(a_pause_forfeits_what_was_reserved),
         cmocka_unit_test(refusals_slow_down_and_success_speeds_up_again),

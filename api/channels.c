@@ -21,7 +21,9 @@ static const struct pg_stmt seen_sql = {
     "UPDATE channels_account SET credential_status = coalesce($2, credential_status), "
     "credential_detail = $3, credential_checked_at = now(), status = CASE WHEN status = "
     "'disconnected' THEN status ELSE coalesce($4, status) END, provider_status = coalesce($5, "
-    "provider_status), status_at = now(), status_key = 'asked', rev = rev + 1 WHERE id = $1::uuid"};
+    "provider_status), status_at = now(), status_key = 'asked', asked_at = now(), reported_type = "
+    "coalesce($6, reported_type), reported_absent = coalesce($7::bool, reported_absent), rev = rev + 1 "
+    "WHERE id = $1::uuid"};
 
 static const struct pg_stmt disconnect_sql = {"channel_disconnect",
                                               "SELECT channel_disconnect($1::uuid)"};
@@ -67,8 +69,18 @@ static void on_asked(struct call *c, struct api_probe *p)
     struct str health = api_probe_health(p), id = call_path(c, "id");
     api_secret_wipe(p->account.token);
     struct str status = p->is_ok ? p->found.status : health.len ? STR("auth_required") : STR_NONE;
-    struct str params[] = {id, health, p->is_ok ? STR_NONE : p->why.reason, status,
-                           p->is_ok ? p->found.provider_status : STR_NONE};
+    // An answer without a type says nothing of it, and one that nobody understands says nothing.
+    struct str type = p->is_ok && p->found.type.len ? p->account.type : STR_NONE;
+    bool is_absent = !p->is_ok && p->why.outcome == OUTCOME_PERMANENT && p->status >= 400;
+    struct str params[] = {id,
+                           health,
+                           p->is_ok ? STR_NONE : p->why.reason,
+                           status,
+                           p->is_ok ? p->found.provider_status : STR_NONE,
+                           type,
+                           p->is_ok    ? STR("false")
+                           : is_absent ? STR("true")
+                                       : STR_NONE};
     call_send(c, &seen_sql, params, ARRAY_LEN(params));
     call_changed(c, "channel", id);
     api_send_channel(c, id);
@@ -90,6 +102,7 @@ static void on_channel(struct call *c, struct pg_result *const *results, int n)
         answer_channel(c, r);
         return;
     }
+    p->account.type = STR_NONE; // the answer is to name it
     if (api_channel_open(c, r, &p->account))
         api_probe_account(c, p, on_asked);
 }

@@ -83,6 +83,7 @@ static void ask(struct api_probe *p, enum discover_what what, struct str cursor)
 static void on_done(void *ctx, const struct exchange_done *d)
 {
     struct api_probe *p = ctx;
+    p->status = d->status;
     if (d->judgement.outcome == OUTCOME_SENT) {
         keep_list(p, &d->accounts);
         if (p->is_list_wanted)

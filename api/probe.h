@@ -16,6 +16,7 @@ struct api_probe {
         found; /* is_ok: account.external_id, type, parent_id and token follow it */
     struct found_accounts list; /* of api_probe_list, and where more than one would do */
     struct judgement why;       /* not is_ok */
+    int status;                 /* of the last answer; 0: none came */
     /* its own */
     void (*then)(struct call *c, struct api_probe *p);
     struct call *call;

@@ -10,6 +10,7 @@
 #include "guard.h"
 #include "intake.h"
 #include "log.h"
+#include "look.h"
 #include "mem.h"
 #include "pg_pool.h"
 #include "scheduler.h"
@@ -31,6 +32,7 @@ struct sender {
     struct pg_pool *pool;
     struct sender_results *results;
     struct sender_engine *engine;
+    struct sender_look *look;
     struct sender_intake *intake;
     struct sender_scheduler *scheduler;
     struct mailbox *mailbox; /* the scheduler has ended */
@@ -67,6 +69,8 @@ static void on_stop(void *ctx)
     sender_intake_stop(s->intake);
     if (s->scheduler)
         sender_scheduler_stop(s->scheduler);
+    if (s->look)
+        sender_look_stop(s->look);
     if (s->engine)
         sender_engine_stop(s->engine);
 }
@@ -147,11 +151,12 @@ static bool start_clients(struct sender *s, struct err *err)
     s->guard = guard_new(conf->allowed_hosts, err);
     if (!s->guard)
         return err_wrap(err, "allowed_hosts");
-    // Calls never wait for a connection: how many there may be is decided by the claims.
+    // Calls never wait for a connection: how many there may be is decided by the claims. One more
+    // for a look at an account.
     s->fetch = fetch_new(&(struct fetch_opts){.loop = loop,
                                               .ca_file = conf->ca_file,
                                               .max_per_host = (int)conf->in_flight,
-                                              .max_transfers = (int)conf->in_flight,
+                                              .max_transfers = (int)conf->in_flight + 1,
                                               .connect_timeout_ms = conf->connect_timeout,
                                               .guard = s->guard},
                          err);
@@ -208,6 +213,12 @@ static bool start_parts(struct sender *s, struct err *err)
                                                        .metrics = s->metrics,
                                                        .on_empty = on_empty,
                                                        .ctx = s});
+    s->look = sender_look_new(&(struct sender_look_opts){.loop = loop,
+                                                         .conf = &s->conf,
+                                                         .pool = s->pool,
+                                                         .vault = s->vault,
+                                                         .fetch = s->fetch,
+                                                         .metrics = s->metrics});
     s->intake = sender_intake_new(&(struct sender_intake_opts){.conf = &s->conf,
                                                                .instance = s->instance,
                                                                .loop = loop,
@@ -249,6 +260,7 @@ static void end_parts(struct sender *s)
     if (s->pool)
         pg_pool_free(s->pool);
     sender_engine_free(s->engine);
+    sender_look_free(s->look);
     sender_results_free(s->results);
     if (s->app)
         app_free(s->app);

@@ -189,3 +189,37 @@ const struct pg_stmt sender_sql_refused = {
 const struct pg_stmt sender_sql_tidy = {
     "sender_tidy", "DELETE FROM send_pace WHERE tat_us <"
                    " ((extract(epoch FROM clock_timestamp()) - 86400) * 1000000)::bigint"};
+
+/* The account that was asked about longest ago, if that is long enough, for one sender alone. */
+const struct pg_stmt sender_sql_look = {
+    "sender_look",
+    "WITH due AS (SELECT id FROM channels_account"
+    " WHERE credentials IS NOT NULL AND status <> 'disconnected'"
+    "  AND coalesce(asked_at, created_at) < now() - $1::bigint * interval '1 millisecond'"
+    " ORDER BY coalesce(asked_at, created_at) LIMIT 1 FOR UPDATE SKIP LOCKED)"
+    "UPDATE channels_account c SET asked_at = now() FROM due WHERE c.id = due.id"
+    " RETURNING c.id, c.tenant_id, c.provider, c.external_account_id, c.base_url,"
+    "  encode(c.credentials, 'hex'), c.credentials_key_id"};
+
+/* Of the credentials that were tried, as above. Clients hear of what they see. */
+const struct pg_stmt sender_sql_looked = {
+    "sender_looked",
+    "WITH said AS (SELECT c.id, coalesce($7::text, c.status) AS status,"
+    "  coalesce($5::text, c.credential_status) AS health,"
+    "  (coalesce($7::text, c.status), coalesce($5::text, c.credential_status))"
+    "   IS DISTINCT FROM (c.status, c.credential_status) AS is_news"
+    " FROM channels_account c WHERE c.id = $1::uuid AND c.status <> 'disconnected'"
+    "  AND encode(sha256(coalesce(c.credentials, ''::bytea)), 'hex') = $2::text FOR UPDATE),"
+    "stored AS ("
+    " UPDATE channels_account c SET reported_type = coalesce($3::text, c.reported_type),"
+    "  reported_absent = coalesce($4::bool, c.reported_absent), status = s.status,"
+    "  credential_status = s.health,"
+    "  credential_detail = CASE WHEN $5::text IS NULL THEN c.credential_detail ELSE $6::text END,"
+    "  credential_checked_at = CASE WHEN $5::text IS NULL THEN c.credential_checked_at ELSE now() END,"
+    "  provider_status = CASE WHEN $7::text IS NULL THEN c.provider_status ELSE coalesce($8::text, c.provider_status) END,"
+    "  status_at = CASE WHEN s.status = c.status THEN c.status_at ELSE clock_timestamp() END,"
+    "  status_key = CASE WHEN s.status = c.status THEN c.status_key ELSE 'asked' END,"
+    "  rev = c.rev + s.is_news::int"
+    " FROM said s WHERE c.id = s.id RETURNING c.tenant_id, c.id, s.is_news)"
+    "INSERT INTO outbox (tenant_id, id, object_kind, object_id)"
+    " SELECT tenant_id, gen_random_uuid(), 'channel', id FROM stored WHERE is_news"};

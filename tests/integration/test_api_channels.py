@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Accounts through the api: credentials, channels, Instagram's paths, and how webhooks do."""
+import datetime
 import json
 import uuid
 
@@ -51,6 +52,10 @@ def known(sim, tenant, kind="WHATSAPP", provider="unipile", **of):
 
 def audited(stack, tenant):
     return [r[0] for r in stack.query("SELECT action FROM audit_log WHERE tenant_id = %s ORDER BY id", tenant.id)]
+
+
+def findings(api):
+    return {f["check"]: f for f in api.ok("GET", "/api/webhooks/consistency-check")["findings"]}
 
 
 # --- credentials ----------------------------------------------------------------------------------------
@@ -233,13 +238,27 @@ def test_a_token_that_is_refused_marks_the_channel_when_it_is_looked_at(stack, s
     assert api.ok("GET", f"/api/channels/{channel}")["status"] == "ok", "nothing was changed"
 
 
-@pytest.mark.parametrize(("expires", "health"), [("2020-01-01T00:00:00Z", "expired"), ("2099-01-01T00:00:00Z", "valid")])
+def in_days(n):
+    return f"{datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=n):%Y-%m-%dT%H:%M:%SZ}"
+
+
+@pytest.mark.parametrize(("expires", "health"), [
+    ("2020-01-01T00:00:00Z", "expired"), (in_days(3), "expiring"), ("2099-01-01T00:00:00Z", "valid"),
+])  # fmt: skip
 def test_credentials_expire_when_they_were_said_to(api, expires, health):
     number = 10**8 + uuid.uuid4().int % 10**9
     body = {"credentials": {"access_token": f"sim-{number}-x", "expires_at": expires}}
     channel = api.ok("POST", "/api/channels/telegram/connect", 201, json=body)["channel"]
     assert channel["credentials"]["health"] == health
     assert channel["credentials"]["expires_at"] == expires.replace("Z", ".000Z")
+    # A look at the provider, which takes the token, changes nothing of when it ends.
+    for shown in (api.ok("GET", f"/api/channels/{channel['id']}?live=true"), api.ok("GET", "/api/channels")["items"][0]):
+        assert shown["credentials"]["health"] == health
+    (webhooks,) = api.ok("GET", "/api/webhooks/health")["items"]
+    assert webhooks["credentials"] == health
+    found = findings(api).get("credentials_run_out", {"count": 0, "examples": [], "command": ""})
+    assert found["count"] == (health != "valid") and found["examples"] == [channel["id"]] * found["count"]
+    assert found["count"] == 0 or found["command"].endswith(f"POST /api/channels/{channel['id']}/reconnect")
 
 
 def test_connecting_hands_on_what_waits_and_tells_clients(stack, tenant, api):
@@ -296,7 +315,8 @@ def test_instagram_is_tried_connected_and_shown_by_its_old_paths(stack, sim, ten
 @pytest.fixture(scope="module")
 def way_out(stack, sim):
     stack.start("ingest"), stack.start("router")
-    return stack.start("sender", allowed_hosts=sim.host, scheduler_poll="50ms")
+    # Accounts are asked about when a test says that they are due.
+    return stack.start("sender", allowed_hosts=sim.host, scheduler_poll="50ms", account_check="1h")
 
 
 def wait_message(api, message, status):
@@ -333,6 +353,78 @@ def test_what_is_said_through_unipile_goes_out_and_is_read(sim, tenant, api, way
     body = {"channel_id": channel["id"], "to": "+4915112345678", "text": text}
     wait_message(api, api.ok("POST", "/api/messages", 202, json=body), "read")
     assert sim.sends(text, account=account) == 1
+
+
+# --- what the provider says of an account -------------------------------------------------------------------
+
+
+def reported(stack, channel):
+    """As when the last look at it is long ago: what the next one brought."""
+    stack.query("UPDATE channels_account SET asked_at = now() - interval '2 hours' WHERE id = %s RETURNING 1", channel)
+    wait_until(lambda: stack.scalar("SELECT asked_at > now() - interval '1 hour' FROM channels_account WHERE id = %s", channel),
+               60, "the account was asked about")  # fmt: skip
+
+
+def test_an_account_that_changes_or_goes_at_its_provider_is_found(stack, sim, tenant, api, way_out):
+    account = known(sim, tenant)
+    unipile(api, sim)
+    connect = {"external_account_id": account}
+    channel = api.ok("POST", "/api/channels/whatsapp/connect", 201, json=connect)["channel"]["id"]
+    reported(stack, channel)
+    assert findings(api) == {}, "it is what it was connected as"
+
+    sim.account("unipile", account, type="INSTAGRAM")
+    reported(stack, channel)
+    found = wait_until(lambda: findings(api), 30, "the other type is stored")["provider_type_mismatch"]
+    assert (found["severity"], found["count"], found["examples"]) == ("error", 1, [channel])
+    assert found["command"] == f"postrider channel connect {tenant.id} unipile {account} --type INSTAGRAM"
+    stack.run(*found["command"].split()[1:])
+    assert findings(api) == {}, "the command mends it"
+
+    sim.account("unipile", account, type="INSTAGRAM", status="CREDENTIALS")
+    reported(stack, channel)
+    wait_until(lambda: "account_gone" in findings(api), 30, "the account is cut off")
+    assert api.ok("GET", f"/api/channels/{channel}")["status"] == "auth_required"
+    sim.account("unipile", account, type="INSTAGRAM", status="OK")
+    reported(stack, channel)
+    wait_until(lambda: findings(api) == {}, 30, "it is back, and nobody had to do anything")
+
+    # The simulator knows no account of such a name.
+    stack.query("UPDATE channels_account SET external_account_id = %s WHERE id = %s RETURNING 1", f"absent-{account}", channel)
+    reported(stack, channel)
+    found = wait_until(lambda: findings(api), 30, "the account's absence is stored")["provider_account_absent"]
+    assert found["examples"] == [channel] and f"/api/channels/{channel}/reconnect" in found["command"]
+    stack.query("UPDATE channels_account SET external_account_id = %s WHERE id = %s RETURNING 1", account, channel)
+    assert api.ok("GET", f"/api/channels/{channel}?live=true")["status"] == "ok"
+    assert findings(api) == {}, "who looks at it through the api hears the same"
+    for result, least in (("there", 3), ("absent", 1)):
+        assert way_out.metric("postrider_sender_account_checks_total", provider="unipile", result=result) >= least
+
+
+def test_credentials_that_are_withdrawn_or_run_out_are_noticed_before_anybody_sends(stack, sim, tenant, api, way_out):
+    number = str(10**8 + uuid.uuid4().int % 10**9)
+    body = {"credentials": {"access_token": f"sim-{number}-x"}}
+    channel = api.ok("POST", "/api/channels/telegram/connect", 201, json=body)["channel"]["id"]
+
+    def health():
+        shown = api.ok("GET", f"/api/channels/{channel}")
+        return shown["status"], shown["credentials"]["health"]
+
+    sim.fault("revoked", provider="telegram", account=number, on="all", count=1)
+    reported(stack, channel)
+    sim.wait_struck("revoked")
+    wait_until(lambda: health() == ("auth_required", "revoked"), 30, "the channel is marked")
+    assert api.ok("GET", f"/api/channels/{channel}")["credentials"]["detail"], "in words for people"
+    # No answer that says it changes nothing.
+    sim.fault("error", provider="telegram", account=number, on="all", count=1, status=503)
+    reported(stack, channel)
+    sim.wait_struck("error")
+    before = way_out.metric("postrider_sender_account_checks_total", provider="telegram", result="there")
+    assert health() == ("auth_required", "revoked")
+    reported(stack, channel)
+    wait_until(lambda: way_out.metric("postrider_sender_account_checks_total", provider="telegram", result="there") > before,
+               30, "it answers again")  # fmt: skip
+    wait_until(lambda: health() == ("ok", "valid"), 30, "and is well")
 
 
 # --- how webhooks do --------------------------------------------------------------------------------------

@@ -65,7 +65,8 @@ def test_the_router_cannot_read_what_opens_an_account(stack, column):
 @pytest.mark.parametrize(("role", "columns"), [
     ("postrider_router", {"status", "provider_status", "status_at", "status_key", "parent_external_id", "rev", "updated_at"}),
     ("postrider_sender", {"status", "provider_status", "status_at", "status_key", "settings", "credential_status",
-                          "credential_detail", "credential_checked_at", "credential_expires_at", "rev", "updated_at"}),
+                          "credential_detail", "credential_checked_at", "credential_expires_at", "asked_at", "reported_type",
+                          "reported_absent", "rev", "updated_at"}),
 ])  # fmt: skip
 def test_who_tells_of_an_account_changes_neither_whose_it_is_nor_what_opens_it(stack, role, columns):
     may = stack.query(

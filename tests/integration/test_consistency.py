@@ -100,6 +100,29 @@ def test_records_that_wait_for_an_account_that_is_there_are_handed_over_again(sh
     assert "quarantine_of_connected_account" not in findings(stack, status=0)
 
 
+def test_records_that_wait_for_what_an_account_belongs_to_are_handed_over_too(shop):
+    """WhatsApp's webhooks about a business account name it, and none of the numbers that are its channels."""
+    stack, tenant = shop
+    for number in ("106540352242922", "106540352242923"):
+        tenant.connect("whatsapp", number)
+    stack.query("INSERT INTO quarantine (id, provider, account, reason, topic, partition, \"offset\", body, received_at)"
+                " VALUES (gen_random_uuid(), 'whatsapp', '102290129340398', 'unknown_account', 'inbound', 0, 77, 'x', now())"
+                " RETURNING 1")  # fmt: skip
+    record = stack.scalar("SELECT id::text FROM quarantine")
+    refused = stack.run("quarantine", "replay", record, check=False)
+    assert refused.returncode == 1 and "no tenant has connected" in refused.stdout
+    assert "quarantine_of_connected_account" not in findings(stack)
+    stack.query("UPDATE channels_account SET parent_external_id = '102290129340398' WHERE provider = 'whatsapp' RETURNING 1")
+    stack.query("DELETE FROM outbox WHERE object_kind = 'quarantine' RETURNING 1")
+    found = findings(stack, status=1)["quarantine_of_connected_account"]
+    assert (found["count"], found["examples"]) == (1, [record]), "once, though two numbers belong to it"
+    mended = {row["check"]: row["count"] for row in stack.run_json("consistency", "--repair")}
+    assert mended["quarantine_of_connected_account"] == "1"
+    assert stack.query("SELECT object_id::text FROM outbox WHERE object_kind = 'quarantine'") == [(record,)]
+    assert "quarantine_of_connected_account" not in findings(stack)
+    assert stack.run_json("quarantine", "replay", record) == [{"id": record, "result": "queued"}]
+
+
 def test_a_record_is_replayed_or_dropped_by_hand_and_only_once(shop):
     stack, tenant = shop
     for i in range(2):

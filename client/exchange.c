@@ -19,7 +19,7 @@
 #define KEPT_ARENA_MAX ((size_t)1 << 20)
 static_assert((SEND_STEPS_MAX + 2) * REF_MAX < KEPT_ARENA_MAX / 2, "room for all references");
 
-enum exchange_kind { EXCHANGE_SEND, EXCHANGE_DISCOVER, EXCHANGE_WEBHOOK };
+enum exchange_kind { EXCHANGE_SEND, EXCHANGE_DISCOVER, EXCHANGE_WEBHOOK, EXCHANGE_LIST };
 
 /* A part's bytes: of a file of the caller, or of one that is fetched. */
 struct stream {
@@ -40,6 +40,7 @@ struct exchange {
     enum discover_what what;
     struct str cursor;
     struct webhook_ask ask;
+    struct sent_ask list;
     bool (*may_start)(void *ctx);
     void (*on_done)(void *ctx, const struct exchange_done *d);
     void *ctx;
@@ -272,6 +273,9 @@ static void judge(struct exchange *x, const struct send_reply *reply)
     case EXCHANGE_DISCOVER:
         ok = p->discover->read(x->step, x->what, x->account, reply, &d->accounts, &d->judgement);
         break;
+    case EXCHANGE_LIST:
+        ok = p->list->read(x->step, &x->list, x->account, reply, &d->sent, &d->judgement);
+        break;
     default:
         ok = p->webhook->read(x->step, &x->ask, x->account, reply, &d->webhook, &d->judgement);
     }
@@ -397,6 +401,8 @@ static bool build(struct exchange *x, struct err *err)
         return p->build(x->step, &call, r, err);
     case EXCHANGE_DISCOVER:
         return p->discover->build(x->step, x->what, x->account, x->cursor, r, err);
+    case EXCHANGE_LIST:
+        return p->list->build(x->step, &x->list, x->account, r, err);
     default:
         return p->webhook->build(x->step, &x->ask, x->account, r, err);
     }
@@ -488,6 +494,20 @@ struct exchange *exchange_webhook(const struct exchange_opts *o, const struct pr
     }
     struct exchange *x = new_exchange(o, EXCHANGE_WEBHOOK, p, account, on_done, ctx);
     x->ask = *ask;
+    return begin(x, err);
+}
+
+struct exchange *exchange_list(const struct exchange_opts *o, const struct provider *p,
+                               const struct sent_ask *ask, const struct send_account *account,
+                               void (*on_done)(void *ctx, const struct exchange_done *d), void *ctx,
+                               struct err *err)
+{
+    if (!p->list) {
+        err_set(err, ERR_INVALID, "%s does not tell what a conversation has.", p->name);
+        return NULL;
+    }
+    struct exchange *x = new_exchange(o, EXCHANGE_LIST, p, account, on_done, ctx);
+    x->list = *ask;
     return begin(x, err);
 }
 

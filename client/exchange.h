@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* An adapter's exchange with its provider's API, for real: build, HTTPS, judge; through all steps
- * of an upload; and the list, the check and the webhook of an account. The one place where an
- * adapter's pure side meets fetch. Who calls names what is to be done and gets a judgement; secrets
- * are wiped from what is ours as soon as they are handed over. Loop thread.
+ * of an upload; the list, the check and the webhook of an account; and what a conversation has. The
+ * one place where an adapter's pure side meets fetch. Who calls names what is to be done and gets a
+ * judgement; secrets are wiped from what is ours as soon as they are handed over. Loop thread.
  *
  * What a tenant names is guarded (guard.h): an account's base_url, and the address of a medium that
  * we have to fetch ourselves. Files are streamed, never whole in memory. */
@@ -35,10 +35,11 @@ struct exchange_opts {
 };
 
 struct exchange_done {
-    /* OUTCOME_SENT: it is done, for list, check and webhook too. */
+    /* OUTCOME_SENT: it is done, for lists, check and webhook too. */
     struct judgement judgement;
     struct found_accounts accounts; /* discover */
     struct webhook_found webhook;
+    struct sent_list sent;
     int status; /* of the last answer; 0: none */
     int64_t
         called_at_ms; /* wall time at which the last request was handed to the network; 0: none was
@@ -67,6 +68,11 @@ struct exchange *exchange_webhook(const struct exchange_opts *o, const struct pr
                                   const struct webhook_ask *ask, const struct send_account *account,
                                   void (*on_done)(void *ctx, const struct exchange_done *d),
                                   void *ctx, struct err *err);
+/* A page of what a conversation has. What `ask` points to must live until on_done. */
+struct exchange *exchange_list(const struct exchange_opts *o, const struct provider *p,
+                               const struct sent_ask *ask, const struct send_account *account,
+                               void (*on_done)(void *ctx, const struct exchange_done *d), void *ctx,
+                               struct err *err);
 /* on_done comes, in a later turn, as for a request that failed in its phase. Before a fetch is
  * freed, cancel its exchanges and turn the loop until they are done. */
 void exchange_cancel(struct exchange *x);

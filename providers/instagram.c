@@ -206,5 +206,6 @@ const struct provider instagram_provider = {
     .judge = messenger_judge,
     .discover = &instagram_discover,
     .webhook = &instagram_webhook,
+    .list = &instagram_list,
     .limits = instagram_limits,
 };

@@ -270,5 +270,6 @@ const struct provider messenger_provider = {
     .judge = messenger_judge,
     .discover = &messenger_discover,
     .webhook = &messenger_webhook,
+    .list = &messenger_list,
     .limits = messenger_limits,
 };

@@ -78,6 +78,7 @@ void graph_pace(struct arena *a, const struct send_reply *reply, struct send_pac
 /* --- the adapters' members -------------------------------------------------------------------- */
 
 extern const struct send_discover instagram_discover, messenger_discover, whatsapp_discover;
+extern const struct send_list instagram_list, messenger_list;
 extern const struct send_webhook instagram_webhook, messenger_webhook, whatsapp_webhook;
 send_build_fn instagram_build, messenger_build, whatsapp_build;
 send_judge_fn messenger_judge, whatsapp_judge; /* Messenger's is Instagram's too */

@@ -274,6 +274,43 @@ struct send_discover {
                  const struct send_reply *reply, struct found_accounts *out, struct judgement *why);
 };
 
+/* --- what a conversation has -------------------------------------------------------------------
+ */
+
+/* Which messages the provider has in a conversation, newest first, a page at a time: how a message
+ * is settled of which nobody knows whether it was taken. No provider gives our own reference back
+ * here, so a message is recognized by what is in it. */
+#define SENT_LIST_MAX 100
+
+struct sent_ask {
+    enum send_to to_kind;
+    struct str to; /* as send_message.to */
+    bool is_group;
+    struct str cursor; /* absent: the newest */
+};
+struct sent_message {
+    struct str external_id; /* as a send's answer and its echo name it */
+    struct str text;        /* absent: none */
+    int64_t at_ms;          /* by the provider's clock; 0: it does not say */
+    size_t n_media;
+    bool is_ours; /* our side wrote it, by us or by hand */
+};
+struct sent_list {
+    struct sent_message *items;
+    size_t n;
+    struct str cursor; /* of the next, older page; absent: none that can be had */
+    bool is_all;       /* there are none older than these */
+};
+struct send_list {
+    bool rewrites_links; /* addresses in texts are other ones in the list */
+    /* ERR_INVALID: such a conversation cannot be listed. */
+    bool (*build)(struct arena *a, const struct sent_ask *ask, const struct send_account *account,
+                  struct send_request *out, struct err *err);
+    /* As send_discover.read. */
+    bool (*read)(struct arena *a, const struct sent_ask *ask, const struct send_account *account,
+                 const struct send_reply *reply, struct sent_list *out, struct judgement *why);
+};
+
 /* --- webhooks --------------------------------------------------------------------------------- */
 
 enum webhook_what {

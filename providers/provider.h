@@ -158,6 +158,7 @@ struct send_reply;
 struct judgement;
 struct send_discover;
 struct send_webhook;
+struct send_list;
 
 struct provider {
     const char *name; /* as in paths, config, topics and logs: "unipile" */
@@ -191,6 +192,7 @@ struct provider {
                   struct judgement *out);
     const struct send_discover *discover;
     const struct send_webhook *webhook; /* NULL: made by hand at the provider */
+    const struct send_list *list;       /* NULL: it does not tell what a conversation has */
     /* For an account of this type, as stored. Constant. */
     const struct send_limits *(*limits)(struct str account_type);
 };

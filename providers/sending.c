@@ -148,3 +148,25 @@ bool send_reply_is_ok(const struct send_reply *reply)
 {
     return reply->status >= 200 && reply->status < 300;
 }
+
+/* --- lists ------------------------------------------------------------------------------------ */
+
+void sent_list_begin(struct arena *a, struct sent_list *l)
+{
+    *l = (struct sent_list){.items = ARENA_ARRAY(a, struct sent_message, SENT_LIST_MAX),
+                            .is_all = true};
+}
+
+void sent_list_add(struct sent_list *l, const struct sent_message *m)
+{
+    bool is_taken = m->external_id.len && l->n < SENT_LIST_MAX;
+    if (is_taken)
+        l->items[l->n++] = *m;
+    l->is_all &= is_taken;
+}
+
+void sent_list_end(struct sent_list *l, struct str cursor)
+{
+    l->cursor = l->is_all ? cursor : STR_NONE;
+    l->is_all &= !cursor.len;
+}

@@ -47,6 +47,11 @@ const struct json *send_reply_json(struct arena *a, const struct send_reply *rep
 bool send_reply_is_ok(const struct send_reply *reply); /* 2xx */
 /* The outcome of a check that found something else than what was asked for. */
 void judge_as_wrong(struct judgement *why, enum outcome outcome, const char *reason);
+/* A page of what a conversation has, while it is read. What has no id is left out, what is beyond
+ * SENT_LIST_MAX too; then the page is not all there is. `cursor` absent: there are none older. */
+void sent_list_begin(struct arena *a, struct sent_list *l);
+void sent_list_add(struct sent_list *l, const struct sent_message *m);
+void sent_list_end(struct sent_list *l, struct str cursor);
 /* How the medium is meant: more than one of url, ref and file, or none, is ERR_INVALID. */
 bool send_media_valid(const struct send_media *m, struct err *err) NODISCARD;
 /* "12" or "-3.25": decimal, without exponent. */

@@ -198,5 +198,6 @@ const struct provider unipile_provider = {
     .judge = unipile_judge,
     .discover = &unipile_discover,
     .webhook = &unipile_webhook,
+    .list = &unipile_list,
     .limits = unipile_limits,
 };

@@ -6,8 +6,6 @@
 
 #define LIST_MAX 250 /* what a page may have */
 
-#define BAD_ANSWER "UniPile's answer is not to be understood: look at the channel's base address."
-
 /* --- requests --------------------------------------------------------------------------------- */
 
 static bool discover_build(struct arena *a, enum discover_what what,
@@ -85,7 +83,7 @@ static bool read_one(struct arena *a, const struct send_account *account, const 
     read_account(a, root, f);
     *out = (struct found_accounts){f, 1, STR_NONE};
     if (!str_eq(f->external_id, account->external_id)) {
-        judge_as_wrong(why, OUTCOME_PERMANENT, BAD_ANSWER);
+        judge_as_wrong(why, OUTCOME_PERMANENT, UNIPILE_BAD_ANSWER);
         return false;
     }
     if (account->type.len && !str_eq(f->type, unipile_normal_type(account->type))) {
@@ -96,10 +94,8 @@ static bool read_one(struct arena *a, const struct send_account *account, const 
     return true;
 }
 
-/* False: no answer, or an error; judged. */
-static bool read_reply(struct arena *a, const struct send_account *account,
-                       const struct send_reply *reply, const struct json **root,
-                       struct judgement *why)
+bool unipile_read(struct arena *a, const struct send_account *account,
+                  const struct send_reply *reply, const struct json **root, struct judgement *why)
 {
     struct send_call call = send_call_of_account(account);
     if (judge_fault(&call, reply, why))
@@ -112,7 +108,7 @@ static bool read_reply(struct arena *a, const struct send_account *account,
     }
     if (json_is(*root, JSON_OBJECT))
         return true;
-    judge_as_wrong(why, OUTCOME_PERMANENT, BAD_ANSWER);
+    judge_as_wrong(why, OUTCOME_PERMANENT, UNIPILE_BAD_ANSWER);
     return false;
 }
 
@@ -122,13 +118,13 @@ static bool discover_read(struct arena *a, enum discover_what what,
 {
     const struct json *root = NULL;
     *out = (struct found_accounts){0};
-    if (!read_reply(a, account, reply, &root, why))
+    if (!unipile_read(a, account, reply, &root, why))
         return false;
     if (what == DISCOVER_VALIDATE)
         return read_one(a, account, root, out, why);
     if (read_list(a, root, out))
         return true;
-    judge_as_wrong(why, OUTCOME_PERMANENT, BAD_ANSWER);
+    judge_as_wrong(why, OUTCOME_PERMANENT, UNIPILE_BAD_ANSWER);
     return false;
 }
 
@@ -231,17 +227,17 @@ static bool webhook_read(struct arena *a, const struct webhook_ask *ask,
 {
     const struct json *root = NULL;
     *out = (struct webhook_found){0};
-    if (!read_reply(a, account, reply, &root, why))
+    if (!unipile_read(a, account, reply, &root, why))
         return false;
     if (ask->part >= ARRAY_LEN(sources)) {
-        judge_as_wrong(why, OUTCOME_PERMANENT, BAD_ANSWER);
+        judge_as_wrong(why, OUTCOME_PERMANENT, UNIPILE_BAD_ANSWER);
         return false;
     }
     if (ask->what == WEBHOOK_CREATE) {
         out->id = field_id(a, root, "webhook_id");
         out->is_there = out->is_working = out->id.len > 0;
         if (!out->id.len)
-            judge_as_wrong(why, OUTCOME_PERMANENT, BAD_ANSWER);
+            judge_as_wrong(why, OUTCOME_PERMANENT, UNIPILE_BAD_ANSWER);
         return out->id.len > 0;
     }
     find_webhook(a, ask, root, out);

@@ -145,5 +145,6 @@ const struct provider x_provider = {
     .judge = x_judge,
     .discover = &x_discover,
     .webhook = &x_webhook,
+    .list = &x_list,
     .limits = x_limits,
 };

@@ -55,3 +55,5 @@ const struct json *x_body_user(const struct x_body *b, struct str id);
 /* `ev` comes with account, type and conversation filled in. */
 bool x_event_read(struct arena *a, const struct x_body *b, const struct x_item *item,
                   struct event *ev, struct err *err) NODISCARD;
+/* Text comes with three characters written as in HTML; each is read once: "&amp;lt;" is "&lt;". */
+struct str x_text(struct arena *a, struct str text);

@@ -5,8 +5,6 @@
 #include "fields.h"
 #include "x_send.h"
 
-#define BAD_ANSWER "X's answer is not to be understood: look at the channel's base address."
-
 /* False: no answer, or an error; judged. */
 static bool read_data(struct arena *a, const struct send_account *account,
                       const struct send_reply *reply, const struct json **root,
@@ -21,7 +19,7 @@ static bool read_data(struct arena *a, const struct send_account *account,
         return true;
     x_judge_error(a, &call, reply, *root, why);
     if (send_reply_is_ok(reply) && !json_get(*root, "errors"))
-        judge_as_wrong(why, OUTCOME_PERMANENT, BAD_ANSWER);
+        judge_as_wrong(why, OUTCOME_PERMANENT, X_BAD_ANSWER);
     return false;
 }
 
@@ -48,7 +46,7 @@ static bool discover_read(struct arena *a, enum discover_what what,
     const struct json *me = json_get(root, "data");
     struct str id = field_id(a, me, "id");
     if (!is_integer(id)) {
-        judge_as_wrong(why, OUTCOME_PERMANENT, BAD_ANSWER);
+        judge_as_wrong(why, OUTCOME_PERMANENT, X_BAD_ANSWER);
         return false;
     }
     if (what == DISCOVER_VALIDATE && !str_eq(id, account->external_id)) {
@@ -191,7 +189,7 @@ static bool webhook_read(struct arena *a, const struct webhook_ask *ask,
     out->is_there = json_truthy(json_get(json_get(root, "data"), "subscribed"));
     out->is_working = out->is_there;
     if (ask->what == WEBHOOK_CREATE && !out->is_there) {
-        judge_as_wrong(why, OUTCOME_PERMANENT, BAD_ANSWER);
+        judge_as_wrong(why, OUTCOME_PERMANENT, X_BAD_ANSWER);
         return false;
     }
     return true;

@@ -58,8 +58,7 @@ static const struct {
     char c;
 } escapes[] = {{{"&amp;", 5}, '&'}, {{"&lt;", 4}, '<'}, {{"&gt;", 4}, '>'}};
 
-/* Text comes with three characters written as in HTML; each is read once: "&amp;lt;" is "&lt;". */
-static struct str unescape(struct arena *a, struct str text)
+struct str x_text(struct arena *a, struct str text)
 {
     if (!text.len || !memchr(text.ptr, '&', text.len))
         return text;
@@ -173,7 +172,7 @@ static bool content_read(struct reading *r, const struct json *data)
     const struct json *attachment = json_get(data, "attachment");
     struct str link = field_id(r->a, json_get(attachment, "media"), "url");
     struct str text = without_link(field_id(r->a, data, "text"), link);
-    ev->text = text.len ? unescape(r->a, text) : STR_NONE;
+    ev->text = text.len ? x_text(r->a, text) : STR_NONE;
     ev->payload = field_text(r->a, json_get(data, "quick_reply_response"), "metadata");
     // Addresses stand shortened in the text; here is where they lead.
     extra_copy(r->extra, r->a, "urls", json_get(json_get(data, "entities"), "urls"));

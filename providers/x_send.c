@@ -33,27 +33,28 @@ static bool is_conversation(struct str s)
     return is_user_id(one) && is_user_id(other);
 }
 
-static bool message_path(struct arena *a, const struct send_message *m, struct str *path,
+bool x_conversation_path(struct arena *a, enum send_to to_kind, struct str to, struct str *path,
                          struct err *err)
 {
-    if (m->to_kind == TO_COMMENT)
+    if (to_kind == TO_COMMENT)
         return err_set(err, ERR_INVALID, "X has no private replies to comments");
-    if (m->to_kind == TO_PERSON) {
-        *path = str_fmt(a, "/dm_conversations/with/%.*s/messages", STR_ARG(m->to));
-        return is_user_id(m->to) ||
-               err_set(err, ERR_INVALID, "'%.*s' is no id of a user of X", STR_ARG(m->to));
+    if (to_kind == TO_PERSON) {
+        *path = str_fmt(a, "/dm_conversations/with/%.*s", STR_ARG(to));
+        return is_user_id(to) ||
+               err_set(err, ERR_INVALID, "'%.*s' is no id of a user of X", STR_ARG(to));
     }
-    *path = str_fmt(a, "/dm_conversations/%.*s/messages", STR_ARG(m->to));
-    return is_conversation(m->to) ||
+    *path = str_fmt(a, "/dm_conversations/%.*s", STR_ARG(to));
+    return is_conversation(to) ||
            err_set(err, ERR_INVALID,
                    "'%.*s' is no conversation of X that can be written to: encrypted ones cannot",
-                   STR_ARG(m->to));
+                   STR_ARG(to));
 }
 
 static bool build_message(struct arena *a, const struct send_call *call, struct str path,
                           struct send_request *r, struct err *err)
 {
     struct str media = x_media_id(call);
+    path = str_fmt(a, "%.*s/messages", STR_ARG(path));
     if (!x_request(a, call->account, METHOD_POST, path, r, err))
         return false;
     r->is_final = true;
@@ -94,8 +95,8 @@ bool x_build(struct arena *a, const struct send_call *call, struct send_request 
         return err_set(err, ERR_INVALID, "X's API cannot answer a certain message: send it plain");
     if (!m->text.len && !m->n_media)
         return err_set(err, ERR_INVALID, "the message is empty: write a text or attach a file");
-    if (!text_fits(m->text, &message_limit, err) || !message_path(a, m, &path, err) ||
-        !x_media_valid(m, err))
+    if (!text_fits(m->text, &message_limit, err) ||
+        !x_conversation_path(a, m->to_kind, m->to, &path, err) || !x_media_valid(m, err))
         return false;
     enum x_step step = x_step_next(call);
     return step == X_STEP_MESSAGE ? build_message(a, call, path, out, err)

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* The outbound side of the X adapter: messages (x_send.c), uploads before them (x_upload.c),
- * answers (x_judge.c), the user and the app's webhook (x_account.c). */
+ * answers (x_judge.c), the user and the app's webhook (x_account.c), a conversation's messages
+ * (x_list.c). */
 #include "sending.h"
 
 send_build_fn x_build;
 send_judge_fn x_judge;
 extern const struct send_discover x_discover;
 extern const struct send_webhook x_webhook;
+extern const struct send_list x_list;
+
+#define X_BAD_ANSWER "X's answer is not to be understood: look at the channel's base address."
 
 /* URL, method and the token's header into r. `path` begins after the version. */
 bool x_request(struct arena *a, const struct send_account *account, enum send_method method,
                struct str path, struct send_request *r, struct err *err) NODISCARD;
+/* "/dm_conversations/..." of whom or what a message goes to. ERR_INVALID: none that X knows. */
+bool x_conversation_path(struct arena *a, enum send_to to_kind, struct str to, struct str *path,
+                         struct err *err) NODISCARD;
 
 /* What the next request of a message with a medium is. */
 enum x_step {

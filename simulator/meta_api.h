@@ -73,6 +73,8 @@ const struct json *sim_graph_body(struct sim_call *c);
 /* The value of a field of a node, appended as JSON. False: it has no such field. */
 typedef bool graph_field(struct sim_call *c, struct json_out *o, struct str id, struct str field,
                          struct str inner);
+/* "a,b{c,d},e": cut off the first, with what stands in its braces. False: nothing is left. */
+bool sim_graph_field_next(struct str *rest, struct str *name, struct str *inner);
 /* The node with the fields of `fields`, else of `preset`, written. False: has failed. */
 bool sim_graph_node(struct sim_call *c, struct buf *out, struct str id, const char *preset,
                     graph_field *field);
@@ -98,7 +100,8 @@ void sim_meta_unsubscribe(struct sim_call *c);
 
 void sim_meta_send(struct sim_call *c); /* meta_messages.c: Instagram and Messenger */
 void sim_meta_upload(struct sim_call *c);
-void sim_whatsapp_send(struct sim_call *c); /* meta_whatsapp.c */
+void sim_meta_conversations(struct sim_call *c); /* meta_conversations.c */
+void sim_whatsapp_send(struct sim_call *c);      /* meta_whatsapp.c */
 void sim_whatsapp_upload(struct sim_call *c);
 
 /* A type of WhatsApp's messages, and what stands in the member of its name. */

@@ -11,8 +11,7 @@
 
 /* --- fields ----------------------------------------------------------------------------------- */
 
-/* "a,b{c,d},e": cut off the first, with what stands in its braces. */
-static bool next_field(struct str *rest, struct str *name, struct str *inner)
+bool sim_graph_field_next(struct str *rest, struct str *name, struct str *inner)
 {
     size_t depth = 0, end = 0, open = 0, close = 0;
     if (!rest->len)
@@ -34,7 +33,7 @@ static bool put_fields(struct sim_call *c, struct json_out *o, struct str id, st
 {
     struct str name, inner;
     json_open(o, '{');
-    for (size_t n = 0; next_field(&fields, &name, &inner); n++) {
+    for (size_t n = 0; sim_graph_field_next(&fields, &name, &inner); n++) {
         if (n == FIELDS_MAX || !field(c, o, id, name, inner)) {
             struct graph_error e = sim_graph_error(100, 0);
             e.message = str_c(c->a, str_fmt(c->a, "(#100) Tried accessing nonexisting field (%.*s)",

@@ -20,6 +20,7 @@
 static const struct sim_route message_routes[] = {
     {HTTP_POST, "/*/*/messages", sim_meta_send},
     {HTTP_POST, "/*/*/message_attachments", sim_meta_upload},
+    {HTTP_GET, "/*/*/conversations", sim_meta_conversations},
     {HTTP_GET, "/*/me/accounts", sim_meta_accounts},
     ROUTES_OF_ALL,
 };

@@ -130,7 +130,8 @@ static void put_message(struct json_out *o, const struct sim_sent *row)
     json_put_str(o, "text", row->send.text);
     json_put_str(o, "timestamp", (struct str){at, clock_format(row->at_ms, at)});
     json_put_raw(o, "is_sender", STR("1"));
-    json_put_raw(o, "attachments", STR("[]"));
+    bool is_text = str_eq_c(row->send.kind, "text");
+    json_put_raw(o, "attachments", is_text ? STR("[]") : STR("[{\"id\":\"1\",\"type\":\"file\"}]"));
     json_put_raw(o, "reactions", STR("[]"));
     json_put_raw(o, "seen", STR("0"));
     json_put_raw(o, "delivered", STR("1"));
@@ -157,11 +158,17 @@ static bool read_time(struct sim_call *c, const char *name, int64_t preset, int6
     return false;
 }
 
-/* What was sent into a chat, newest first. */
+/* What was sent into a chat, newest first. The cursor is the number of the send to go on with. */
 void sim_unipile_messages(struct sim_call *c)
 {
     size_t limit, n = 0;
-    int64_t before, after;
+    int64_t before, after, from;
+    struct str cursor = http_query(c->http, "cursor");
+    from = (int64_t)sim_sends_last(c->server->sends);
+    if (cursor.ptr && (!str_i64(cursor, &from) || from < 1)) {
+        sim_unipile_error(c, 400, "invalid_parameters", "cursor is none of ours");
+        return;
+    }
     if (!sim_unipile_limit(c, &limit) || !read_time(c, "before", INT64_MAX, &before) ||
         !read_time(c, "after", 0, &after))
         return;
@@ -170,15 +177,18 @@ void sim_unipile_messages(struct sim_call *c)
     struct json_out o = {.buf = &out};
     sim_unipile_list_begin(&o, "MessageList");
     const struct sim_sent *row;
-    for (uint64_t i = sim_sends_last(c->server->sends);
-         n < limit && (row = sim_sends_get(c->server->sends, i)); i--) {
+    uint64_t i = (uint64_t)from;
+    for (; n < limit && (row = sim_sends_get(c->server->sends, i)); i--) {
         if (!is_message(c, row) || !str_eq(row->send.conversation, c->args[0]) ||
             row->at_ms >= before || row->at_ms <= after)
             continue;
         put_message(&o, row);
         n++;
     }
-    sim_unipile_list_end(&o);
+    json_close(&o, ']');
+    bool is_more = n == limit && sim_sends_get(c->server->sends, i);
+    json_put_str(&o, "cursor", is_more ? str_fmt(c->a, "%llu", (unsigned long long)i) : STR_NONE);
+    json_close(&o, '}');
     answer(c, 200, &out);
 }
 

@@ -288,6 +288,8 @@ static void put_event(struct json_out *o, const struct sim_sent *row)
     json_put_str(o, "sender_id", row->account);
     json_put_str(o, "dm_conversation_id", row->send.conversation);
     json_put_str(o, "created_at", (struct str){at, clock_format(row->at_ms, at)});
+    if (str_eq_c(row->send.kind, "media"))
+        json_put_raw(o, "attachments", STR("{\"media_keys\":[\"3_1\"]}"));
     json_close(o, '}');
 }
 

@@ -115,6 +115,7 @@ ROWS = {
     "challenge answered": None,
     "webhook made": (REQUEST, '"create"'),
     "webhook checked": (REQUEST, '"check"'),
+    "messages of a conversation listed": (REQUEST, '"list"'),
 }
 
 

@@ -166,6 +166,25 @@ static inline void fuzz_discover(const struct provider *p, enum discover_what wh
     assert(what == DISCOVER_LIST || found.n == 1);
 }
 
+/* And what a conversation has. */
+static inline void fuzz_list(const struct provider *p, const struct send_account *account,
+                             const struct send_reply *reply)
+{
+    auto_arena a = arena_new(PROVIDER_ARENA_MAX(reply->body.len));
+    struct sent_ask ask = {.to = STR("2")};
+    struct sent_list sent = {0};
+    struct judgement why = {0};
+    if (!p->list->read(a, &ask, account, reply, &sent, &why)) {
+        check_judgement(&why);
+        assert(why.outcome != OUTCOME_SENT && why.outcome != OUTCOME_NEXT);
+        return;
+    }
+    assert(reply->fault == REPLY_WHOLE && sent.n <= SENT_LIST_MAX);
+    assert(!sent.is_all || !sent.cursor.len);
+    for (size_t i = 0; i < sent.n; i++)
+        assert(sent.items[i].external_id.len && sent.items[i].at_ms >= 0);
+}
+
 /* Every answer has a judgement, the same each time; what was sent has an id, and nothing that may
  * have been sent is tried again. */
 static inline void fuzz_judge(const struct provider *p, struct str rest)
@@ -204,6 +223,8 @@ static inline void fuzz_judge(const struct provider *p, struct str rest)
     assert(reply.fault == REPLY_WHOLE || !is_message || first.outcome == OUTCOME_AMBIGUOUS);
     if (p->discover)
         fuzz_discover(p, (enum discover_what)(flags & 1), &account, &reply);
+    if (p->list)
+        fuzz_list(p, &account, &reply);
 }
 
 /* A token that cannot stand in the input that it is made of. */
@@ -246,12 +267,9 @@ static inline void fuzz_request(struct send_request *r, struct str token)
 
 static inline void fuzz_build(const struct provider *p, struct arena *a, const struct send_case *c)
 {
-    struct send_call call = {&c->account, &c->message, &c->progress, c->is_final};
     struct send_request r = {0};
     struct err err = {0};
-    bool ok = c->is_webhook    ? p->webhook->build(a, &c->ask, &c->account, &r, &err)
-              : c->is_discover ? p->discover->build(a, c->what, &c->account, c->cursor, &r, &err)
-                               : p->build(a, &call, &r, &err);
+    bool ok = case_build(p, a, c, &r, &err);
     assert(ok || err.kind != ERR_NONE);
     if (ok)
         fuzz_request(&r, c->account.token);
@@ -269,6 +287,8 @@ static inline void fuzz_case(const struct provider *p, struct str text)
     c.account.token = fuzz_token(a, text);
     fuzz_access(a, &c.account);
     if (c.is_webhook && (!p->webhook || c.ask.part >= p->webhook->n_parts))
+        return;
+    if (c.is_list && !p->list)
         return;
     if (!c.has_reply) {
         fuzz_build(p, a, &c);

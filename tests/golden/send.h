@@ -6,6 +6,7 @@
  *   {..., "is_final": true, "reply": {"status", "headers", "body"}}     the judgement
  *   {"account": {...}, "discover": "list", "cursor": "..."}             the request
  *   {..., "discover": "list", "reply": {...}}                           what was found
+ *   {"account": {...}, "list": {"to_kind", "to", "cursor"}}             the request; as discover
  *   {"account": {...}, "webhook": {"what": "create", "url", "secret"}}  the request; as discover
  *
  * Members are named as in outgoing.h; names as send_kind_name() has them. "expect" in a case is not
@@ -27,6 +28,8 @@ struct send_case {
     struct str cursor;
     bool is_webhook;
     struct webhook_ask ask;
+    bool is_list;
+    struct sent_ask list;
     struct send_reply reply;
     struct send_case_headers {
         struct arena *a;
@@ -93,13 +96,18 @@ static inline enum send_kind case_kind(struct str name)
     return SEND_TEXT;
 }
 
+static inline enum send_to case_to_kind(struct arena *a, const struct json *v)
+{
+    struct str kind = json_text(a, json_get(v, "to_kind"));
+    return str_eq_c(kind, "person")    ? TO_PERSON
+           : str_eq_c(kind, "comment") ? TO_COMMENT
+                                       : TO_CONVERSATION;
+}
+
 static inline void case_message(struct arena *a, const struct json *v, struct send_message *m)
 {
-    struct str to_kind = json_text(a, json_get(v, "to_kind"));
     m->kind = case_kind(json_text(a, json_get(v, "kind")));
-    m->to_kind = str_eq_c(to_kind, "person")    ? TO_PERSON
-                 : str_eq_c(to_kind, "comment") ? TO_COMMENT
-                                                : TO_CONVERSATION;
+    m->to_kind = case_to_kind(a, v);
     m->to = json_text(a, json_get(v, "to"));
     m->is_group = json_truthy(json_get(v, "is_group"));
     m->text = json_text(a, json_get(v, "text"));
@@ -180,6 +188,12 @@ static inline void send_case_read(struct arena *a, const struct json *root, stru
     c->what = str_eq_c(what, "list") ? DISCOVER_LIST : DISCOVER_VALIDATE;
     c->cursor = json_text(a, json_get(root, "cursor"));
     case_webhook(a, json_get(root, "webhook"), c);
+    const struct json *list = json_get(root, "list");
+    c->is_list = list;
+    c->list = (struct sent_ask){.to_kind = case_to_kind(a, list),
+                                .to = json_text(a, json_get(list, "to")),
+                                .is_group = json_truthy(json_get(list, "is_group")),
+                                .cursor = json_text(a, json_get(list, "cursor"))};
     c->has_reply = json_get(root, "reply");
     if (c->has_reply)
         case_reply(a, json_get(root, "reply"), c);
@@ -298,6 +312,26 @@ static inline void dump_webhook(struct buf *b, const struct webhook_found *f)
     buf_put_c(b, "\n}\n");
 }
 
+static inline void dump_sent(struct buf *b, const struct sent_list *l)
+{
+    buf_put_c(b, "{\n  \"sent\": [");
+    for (size_t i = 0; i < l->n; i++) {
+        const struct sent_message *e = &l->items[i];
+        dump_key(b, 2, NULL);
+        buf_putc(b, '{');
+        dump_str(b, 3, "external_id", e->external_id);
+        dump_str(b, 3, "text", e->text);
+        dump_int(b, 3, "at_ms", e->at_ms);
+        dump_int(b, 3, "n_media", (int64_t)e->n_media);
+        dump_true(b, 3, "is_ours", e->is_ours);
+        dump_close(b, 2, '}');
+    }
+    dump_close(b, 1, ']');
+    dump_str(b, 1, "cursor", l->cursor);
+    dump_true(b, 1, "is_all", l->is_all);
+    buf_put_c(b, "\n}\n");
+}
+
 /* Secrets stand where they are marked, and nowhere after they were wiped. */
 static inline bool has_secret(struct str in, struct str secret)
 {
@@ -329,6 +363,16 @@ static inline void check_judgement(const struct judgement *j)
     assert(!has_secret(j->detail, SEND_TOKEN) && !has_secret(j->reason, SEND_TOKEN));
 }
 
+static inline bool case_build(const struct provider *p, struct arena *a, const struct send_case *c,
+                              struct send_request *r, struct err *err)
+{
+    struct send_call call = {&c->account, &c->message, &c->progress, c->is_final};
+    return c->is_webhook    ? p->webhook->build(a, &c->ask, &c->account, r, err)
+           : c->is_list     ? p->list->build(a, &c->list, &c->account, r, err)
+           : c->is_discover ? p->discover->build(a, c->what, &c->account, c->cursor, r, err)
+                            : p->build(a, &call, r, err);
+}
+
 /* Runs a case; its result is appended to b. */
 static inline void dump_send_case(struct buf *b, const struct provider *p, struct arena *a,
                                   const struct send_case *c)
@@ -343,6 +387,12 @@ static inline void dump_send_case(struct buf *b, const struct provider *p, struc
             dump_webhook(b, &found);
             return;
         }
+    } else if (c->has_reply && c->is_list) {
+        struct sent_list sent = {0};
+        if (p->list->read(a, &c->list, &c->account, &c->reply, &sent, &j)) {
+            dump_sent(b, &sent);
+            return;
+        }
     } else if (c->has_reply && c->is_discover) {
         struct found_accounts found = {0};
         if (p->discover->read(a, c->what, &c->account, &c->reply, &found, &j)) {
@@ -352,10 +402,7 @@ static inline void dump_send_case(struct buf *b, const struct provider *p, struc
     } else if (c->has_reply) {
         p->judge(a, &call, &c->reply, &j);
     } else {
-        bool ok = c->is_webhook ? p->webhook->build(a, &c->ask, &c->account, &r, &err)
-                  : c->is_discover
-                      ? p->discover->build(a, c->what, &c->account, c->cursor, &r, &err)
-                      : p->build(a, &call, &r, &err);
+        bool ok = case_build(p, a, c, &r, &err);
         if (!ok) {
             dump_error(b, &err);
             return;

@@ -2,11 +2,8 @@
 #include "call.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "access.h"
 #include "clock.h"
-#include "crypto.h"
 #include "log.h"
 #include "mem.h"
 
@@ -66,20 +63,11 @@ struct sender_call *sender_call_new(const struct sender_caller *by,
     return c;
 }
 
-static void wipe(struct sender_call *c)
-{
-    if (c->account.token.len)
-        crypto_wipe((void *)c->account.token.ptr, c->account.token.len);
-    if (c->secret.len)
-        crypto_wipe((void *)c->secret.ptr, c->secret.len);
-    c->account.token = c->secret = STR_NONE;
-}
-
 void sender_call_free(struct sender_call *c)
 {
     if (!c)
         return;
-    wipe(c);
+    sender_credentials_wipe(&c->credentials, &c->account);
     arena_free(c->arena);
     free(c);
 }
@@ -110,7 +98,7 @@ static void answered(struct sender_call *c)
     a->conversation = keep(c, a->conversation);
     a->code = keep(c, a->code);
     a->message = keep(c, a->message);
-    wipe(c);
+    sender_credentials_wipe(&c->credentials, &c->account);
     c->by->on_answer(c->by->ctx, c);
 }
 
@@ -152,13 +140,6 @@ static bool may_start(void *ctx)
 /* --- the credentials ----------------------------------------------------------------------------
  */
 
-static bool open_credentials(struct sender_call *c, struct str sealed, struct err *err)
-{
-    struct vault_place place = {.tenant_id = c->row.tenant_id,
-                                .column = "channels_account.credentials"};
-    return vault_unseal(c->by->vault, c->arena, &place, c->key_id, sealed, &c->secret, err);
-}
-
 /* Nobody's fault but the operator's: the message waits, and somebody is told. */
 static void not_opened(struct sender_call *c, const struct err *err)
 {
@@ -187,32 +168,34 @@ static void no_credentials(struct sender_call *c)
     judged(c, &j);
 }
 
+static bool open_credentials(struct sender_call *c)
+{
+    struct err err = {0};
+    switch (sender_credentials_open(c->by->vault, c->arena, c->row.tenant_id, c->key_id,
+                                    c->sealed_hex, &c->credentials, &c->account, &err)) {
+    case OPENED:
+        return true;
+    case OPEN_NONE:
+        no_credentials(c);
+        return false;
+    case OPEN_SEALED:
+        break;
+    }
+    not_opened(c, &err);
+    return false;
+}
+
 /* False: answered. */
 static bool prepare(struct sender_call *c)
 {
     struct err err = {0};
-    size_t n = c->sealed_hex.len / 2;
-    uint8_t *sealed = arena_alloc(c->arena, n + 1);
-    bool is_hex = n && hex_decode(c->sealed_hex, sealed, n);
-    struct str bytes = {(const char *)sealed, is_hex ? n : 0};
-    sha256(bytes, c->credentials_sha256);
     if (!c->row.kind.len) {
         (void)err_set(&err, ERR_INVALID, "The message is too large.");
         unbuilt(c, &err);
         return false;
     }
-    if (!is_hex) {
-        no_credentials(c);
+    if (!open_credentials(c))
         return false;
-    }
-    if (!open_credentials(c, bytes, &err)) {
-        not_opened(c, &err);
-        return false;
-    }
-    if (!access_read(c->arena, c->secret, &c->account, &err)) {
-        no_credentials(c);
-        return false;
-    }
     if (!send_compose(c->arena, &c->row, &c->message, &err)) {
         unbuilt(c, &err);
         return false;

@@ -3,10 +3,10 @@
 /* One claimed message on its way: copied from its row, opened, sent through its adapter, judged.
  * Loop thread. */
 #include "compose.h"
+#include "credentials.h"
 #include "exchange.h"
 #include "ring.h"
 #include "store.h"
-#include "vault.h"
 
 /* A call is given up before its last request when less than call_timeout and this is left of the
  * claim. */
@@ -38,13 +38,12 @@ struct sender_call {
     struct ring link;            /* the owner's */
     struct sender_answer answer;
     int status;
-    uint8_t credentials_sha256[SHA256_BYTES];
+    struct sender_credentials credentials;
     /* private */
     struct send_row row;
     struct str sealed_hex, key_id;
     struct send_account account;
     struct send_message message;
-    struct str secret;
     bool was_late;
 };
 

@@ -216,7 +216,7 @@ struct sender_engine *sender_engine_new(const struct sender_engine_opts *opts)
         .ctx = e,
     };
     e->queue = sender_queue_new((size_t)conf->waiting, (size_t)conf->waiting_per_channel);
-    e->store = sender_store_new(opts->pool, conf->lease);
+    e->store = sender_store_new(opts->pool, conf->lease, conf->ask_after);
     ring_init(&e->begun);
     ring_init(&e->announced);
     ring_init(&e->answered);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app.h"
+#include "asking.h"
 #include "engine.h"
 #include "fetch.h"
 #include "files.h"
@@ -33,6 +34,7 @@ struct sender {
     struct sender_results *results;
     struct sender_engine *engine;
     struct sender_look *look;
+    struct sender_asking *asking;
     struct sender_intake *intake;
     struct sender_scheduler *scheduler;
     struct mailbox *mailbox; /* the scheduler has ended */
@@ -73,6 +75,8 @@ static void on_stop(void *ctx)
         sender_look_stop(s->look);
     if (s->engine)
         sender_engine_stop(s->engine);
+    if (s->asking)
+        sender_asking_stop(s->asking);
 }
 
 static void on_intake_failed(void *ctx)
@@ -84,7 +88,8 @@ static void on_intake_failed(void *ctx)
 
 static void end_if_all_have(struct sender *s)
 {
-    if (s->is_empty && (!s->scheduler || sender_scheduler_has_stopped(s->scheduler)))
+    if (s->is_empty && (!s->asking || sender_asking_is_idle(s->asking)) &&
+        (!s->scheduler || sender_scheduler_has_stopped(s->scheduler)))
         app_quit(s->app, s->status);
 }
 
@@ -93,6 +98,11 @@ static void on_empty(void *ctx)
     struct sender *s = ctx;
     s->is_empty = true;
     end_if_all_have(s);
+}
+
+static void on_asking_idle(void *ctx)
+{
+    end_if_all_have(ctx);
 }
 
 static void on_scheduler_stopped(void *ctx) // in its thread
@@ -193,15 +203,10 @@ static bool start_storage(struct sender *s, struct err *err)
     return true;
 }
 
-static bool start_parts(struct sender *s, struct err *err)
+/* Who calls the providers. */
+static void start_calls(struct sender *s)
 {
     uv_loop_t *loop = app_loop(s->app);
-    s->results = sender_results_new(
-        &(struct sender_results_opts){
-            .conf = &s->conf, .instance = s->instance, .loop = loop, .metrics = s->metrics},
-        err);
-    if (!s->results)
-        return err_wrap(err, "results");
     s->engine =
         sender_engine_new(&(struct sender_engine_opts){.loop = loop,
                                                        .conf = &s->conf,
@@ -219,6 +224,27 @@ static bool start_parts(struct sender *s, struct err *err)
                                                          .vault = s->vault,
                                                          .fetch = s->fetch,
                                                          .metrics = s->metrics});
+    s->asking = sender_asking_new(&(struct sender_asking_opts){.loop = loop,
+                                                               .conf = &s->conf,
+                                                               .pool = s->pool,
+                                                               .vault = s->vault,
+                                                               .fetch = s->fetch,
+                                                               .results = s->results,
+                                                               .metrics = s->metrics,
+                                                               .on_idle = on_asking_idle,
+                                                               .ctx = s});
+}
+
+static bool start_parts(struct sender *s, struct err *err)
+{
+    uv_loop_t *loop = app_loop(s->app);
+    s->results = sender_results_new(
+        &(struct sender_results_opts){
+            .conf = &s->conf, .instance = s->instance, .loop = loop, .metrics = s->metrics},
+        err);
+    if (!s->results)
+        return err_wrap(err, "results");
+    start_calls(s);
     s->intake = sender_intake_new(&(struct sender_intake_opts){.conf = &s->conf,
                                                                .instance = s->instance,
                                                                .loop = loop,
@@ -261,6 +287,7 @@ static void end_parts(struct sender *s)
         pg_pool_free(s->pool);
     sender_engine_free(s->engine);
     sender_look_free(s->look);
+    sender_asking_free(s->asking);
     sender_results_free(s->results);
     if (s->app)
         app_free(s->app);

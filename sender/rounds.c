@@ -376,7 +376,7 @@ static struct sender_told told_of(const struct sender_call *call)
                             .burst_us = sender_pace_burst_us(p),
                             .pair_burst_us =
                                 p->pair.burst > 1 ? (p->pair.burst - 1) * p->pair.step_us : 0,
-                            .credentials_sha256 = call->credentials_sha256,
+                            .credentials_sha256 = call->credentials.sha256,
                             .answer = &call->answer};
     if (call->answer.pause_ms)
         sender_channel_app_key(c->channel, t.app_key);

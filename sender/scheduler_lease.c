@@ -10,7 +10,8 @@
 #define ROWS_MAX  200
 #define REPEAT_MS 10000 /* until then the router has had its time */
 
-/* An answer that comes after this still counts: the sender stores it over ours. */
+/* An answer that comes after this still counts: the sender stores it over ours. $3 ask_after: then
+ * the provider is asked. */
 static const struct pg_stmt expire = {
     "lease_expire",
     "WITH gone AS MATERIALIZED (SELECT m.tenant_id, m.id, m.channel_id, m.attempt FROM messages m "
@@ -18,12 +19,14 @@ static const struct pg_stmt expire = {
     "AND m.status = 'sending' AND m.lease_until <= now() "
     "ORDER BY greatest(m.stored_at, m.send_at, m.next_attempt_at, m.wake_at) LIMIT $1::int FOR UPDATE SKIP LOCKED), "
     "told AS (INSERT INTO send_attempts AS a (tenant_id, message_id, attempt, channel_id, finished_at, outcome, "
-    "error_code, error_message) SELECT g.tenant_id, g.id, g.attempt, g.channel_id, now(), 'uncertain', "
-    "'lease_expired', 'the sender ended before the provider''s answer was stored' FROM gone g "
+    "error_code, error_message, ask_at) SELECT g.tenant_id, g.id, g.attempt, g.channel_id, now(), 'uncertain', "
+    "'lease_expired', 'the sender ended before the provider''s answer was stored', "
+    "now() + $3::bigint * interval '1 ms' FROM gone g "
     "ON CONFLICT (tenant_id, message_id, attempt) DO UPDATE SET outcome = coalesce(a.outcome, excluded.outcome), "
     "finished_at = coalesce(a.finished_at, excluded.finished_at), "
     "error_code = CASE WHEN a.outcome IS NULL THEN excluded.error_code ELSE a.error_code END, "
-    "error_message = CASE WHEN a.outcome IS NULL THEN excluded.error_message ELSE a.error_message END "
+    "error_message = CASE WHEN a.outcome IS NULL THEN excluded.error_message ELSE a.error_message END, "
+    "ask_at = CASE WHEN a.outcome IS NULL THEN excluded.ask_at ELSE a.ask_at END "
     "RETURNING tenant_id, message_id, attempt, outcome, external_message_id, error_code, error_message, "
     "(date_part('epoch', retry_at) * 1000)::bigint AS retry_ms, conversation) "
     "UPDATE messages m SET wake_at = now() + $2::bigint * interval '1 ms' FROM told t "
@@ -68,7 +71,8 @@ static bool tell(struct scheduling *s, const struct pg_result *r, int i, struct 
 
 bool sender_leases_expire(struct scheduling *s, int *done, struct err *err)
 {
-    struct pg_param params[] = {sender_param_i64(s, ROWS_MAX), sender_param_i64(s, REPEAT_MS)};
+    struct pg_param params[] = {sender_param_i64(s, ROWS_MAX), sender_param_i64(s, REPEAT_MS),
+                                sender_param_i64(s, s->conf->ask_after)};
     auto_result r = sender_begin(s, &expire, params, ARRAY_LEN(params), err);
     if (!r || !sender_commit(s, 0, err))
         return err_wrap(err, "taking leases that ran out");

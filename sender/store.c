@@ -14,7 +14,7 @@
 
 struct sender_store {
     struct pg_pool *pool;
-    int64_t lease_ms;
+    int64_t lease_ms, ask_after_ms;
     struct pg_array arrays[PARAMS_MAX];
     char to_sending[SENDER_STATE_ARRAY_MAX], to_retry[SENDER_STATE_ARRAY_MAX];
 };
@@ -33,11 +33,12 @@ struct asked {
     struct uuid *wanted; /* claim: the channel of each want */
 };
 
-struct sender_store *sender_store_new(struct pg_pool *pool, int64_t lease_ms)
+struct sender_store *sender_store_new(struct pg_pool *pool, int64_t lease_ms, int64_t ask_after_ms)
 {
     struct sender_store *s = xalloc(sizeof *s);
     s->pool = pool;
     s->lease_ms = lease_ms;
+    s->ask_after_ms = ask_after_ms;
     for (size_t i = 0; i < PARAMS_MAX; i++)
         pg_array_init(&s->arrays[i], ARRAY_BYTES_MAX);
     sender_state_sources(STATE_SENDING, s->to_sending);
@@ -420,10 +421,13 @@ void sender_store_answers(struct sender_store *s, const struct sender_told *told
 {
     struct pg_tx *tx;
     struct asked *a = begin(s, n, ctx, &tx);
+    char after[24];
     a->on.done = cb;
     for (size_t i = 0; i < n; i++)
         put_answer(s, &told[i]);
-    send_stmt(s, tx, &sender_sql_answers, 11, NULL, 0);
+    (void)snprintf(after, sizeof after, "%lld", (long long)s->ask_after_ms);
+    struct pg_param more = text_param(after);
+    send_stmt(s, tx, &sender_sql_answers, 11, &more, 1);
     send_pauses(s, tx, told, n);
     send_refusals(s, tx, told, n);
     pg_tx_commit(tx, on_done, a);

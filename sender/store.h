@@ -14,8 +14,8 @@ struct sender_store;
 #define SENDER_CLAIM_MAX  512 /* as in sender_conf.def */
 #define SENDER_ANSWER_MAX 512
 
-/* Borrows the pool. Returns owned. */
-struct sender_store *sender_store_new(struct pg_pool *pool, int64_t lease_ms);
+/* Borrows the pool. ask_after_ms: settings. Returns owned. */
+struct sender_store *sender_store_new(struct pg_pool *pool, int64_t lease_ms, int64_t ask_after_ms);
 void sender_store_free(struct sender_store *s); /* after the pool's callbacks have come */
 
 /* --- channels --------------------------------------------------------------------------------- */

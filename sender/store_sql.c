@@ -148,12 +148,14 @@ const struct pg_stmt sender_sql_release = {
     "UPDATE send_attempts a SET finished_at = now(), outcome = 'retry', class = 'unclaimed', retry_at = now()"
     " FROM mine WHERE a.tenant_id = mine.tenant_id AND a.message_id = mine.id AND a.attempt = mine.attempt"};
 
+/* $12: after so many milliseconds the provider is asked whether it has what is uncertain. */
 const struct pg_stmt sender_sql_answers = {
     "sender_answers",
     "UPDATE send_attempts a SET finished_at = clock_timestamp(), outcome = r.outcome, class = r.class,"
     " http_status = nullif(r.status, 0), external_message_id = r.external_id, conversation = r.conversation,"
     " error_code = r.code, error_message = r.message,"
-    " retry_at = CASE WHEN r.retry_at_ms > 0 THEN to_timestamp(r.retry_at_ms / 1000.0) END"
+    " retry_at = CASE WHEN r.retry_at_ms > 0 THEN to_timestamp(r.retry_at_ms / 1000.0) END,"
+    " ask_at = CASE WHEN r.outcome = 'uncertain' THEN clock_timestamp() + $12::bigint * interval '1 ms' END"
     " FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::int[], $7::text[],"
     "  $8::text[], $9::text[], $10::text[], $11::bigint[])"
     " AS r(tenant_id, message_id, attempt, outcome, class, status, external_id, conversation, code, message,"

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker.h"
 
-#include <assert.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "api.h"
-#include "app.h"
 #include "calls.h"
 #include "clock.h"
 #include "daemon.h"
@@ -22,33 +19,24 @@
 #include "outside.h"
 #include "password.h"
 #include "pg_pool.h"
+#include "serve_thread.h"
 #include "stats.h"
 #include "sweep.h"
 
-#define TICK_MS     100
-#define HEADER_POOL 16384 /* tokens of another issuer are long */
-/* Of the time to stop, in percent: for requests that wait; the rest is for the end of the process.
- */
-#define DRAIN_PERCENT        80
+#define HEADER_POOL          16384 /* tokens of another issuer are long */
 #define DELIVERY_MS          30000 /* a record is only a wake-up: later the scheduler has found its row */
 #define CLIENT_ID_MAX        300
 #define OPERATOR_CONNECTIONS 2
 
 struct api_worker {
     struct api_worker_opts opts;
-    uv_loop_t loop;
-    uv_timer_t tick;
-    uv_poll_t reports;
-    struct mailbox *mailbox;
+    struct serve_thread *thread;
     struct http_server *http;
     struct api api; /* what handlers see */
     struct calls *calls;
     struct api_sweep sweep;
     struct metric_cell *undelivered, *database;
-    pthread_t thread;
-    bool has_thread, has_loop, draining;
-    int64_t drain_until_ms;
-    atomic_bool stopping, stopped, connected;
+    atomic_bool connected;
 };
 
 /* --- the loop --------------------------------------------------------------------------------- */
@@ -68,31 +56,20 @@ static void note_database(struct api_worker *w)
 }
 
 /* What waits for an answer is waited for, clients that only hold a connection are not. */
-static void drain(struct api_worker *w)
+static bool is_drained(void *ctx, bool is_late)
 {
-    bool is_idle = api_calls_under_way(w->calls) == 0 && http_server_requests(w->http) == 0;
-    if (is_idle || clock_ms() >= w->drain_until_ms)
-        uv_stop(&w->loop);
+    struct api_worker *w = ctx;
+    (void)is_late;
+    return api_calls_under_way(w->calls) == 0 && http_server_requests(w->http) == 0;
 }
 
-static void on_tick(uv_timer_t *tick)
+static void on_tick(void *ctx)
 {
-    struct api_worker *w = tick->data;
-    (void)producer_poll(w->api.producer, 0);
+    struct api_worker *w = ctx;
     note_database(w);
     api_calls_reap(w->calls);
     if (w->opts.index == 0)
         api_sweep_tick(&w->sweep, w->api.pool, clock_ms());
-    if (w->draining)
-        drain(w);
-}
-
-static void on_reports(uv_poll_t *poll, int status, int events)
-{
-    (void)status;
-    (void)events;
-    struct api_worker *w = poll->data;
-    (void)producer_poll(w->api.producer, 0);
 }
 
 static void on_delivery(void *ctx, void *opaque, const struct err *err)
@@ -105,33 +82,28 @@ static void on_delivery(void *ctx, void *opaque, const struct err *err)
     log_debug("Kafka did not take a record", kv_c("why", err->msg));
 }
 
-static void on_mail(void *ctx)
-{
-    struct api_worker *w = ctx;
-    if (!atomic_load(&w->stopping) || w->draining)
-        return;
-    w->draining = true;
-    w->drain_until_ms = clock_ms() + w->opts.conf->stop_timeout * DRAIN_PERCENT / 100;
-    http_server_quiesce(w->http);
-}
-
 /* --- parts ------------------------------------------------------------------------------------ */
 
-static bool make_loop(struct api_worker *w, struct err *err)
+static bool make_thread(struct api_worker *w, struct err *err)
 {
-    int rc = uv_loop_init(&w->loop);
-    if (rc != 0)
-        return err_set(err, ERR_BUSY, "cannot make an event loop: %s", uv_strerror(rc));
-    w->has_loop = true;
-    w->mailbox = mailbox_new(&w->loop, on_mail, w);
-    return true;
+    w->thread =
+        serve_thread_new(&(struct serve_thread_opts){.name = "the api",
+                                                     .index = w->opts.index,
+                                                     .stop_timeout_ms = w->opts.conf->stop_timeout,
+                                                     .on_tick = on_tick,
+                                                     .is_drained = is_drained,
+                                                     .ctx = w,
+                                                     .on_stopped = w->opts.on_stopped,
+                                                     .stopped_ctx = w->opts.ctx},
+                         err);
+    return w->thread != NULL;
 }
 
 static struct pg_pool *make_pool(struct api_worker *w, const char *url, int connections,
                                  struct err *err)
 {
     const struct api_conf *conf = w->opts.conf;
-    return pg_pool_new(&(struct pg_pool_opts){.loop = &w->loop,
+    return pg_pool_new(&(struct pg_pool_opts){.loop = serve_thread_loop(w->thread),
                                               .url = url,
                                               .application_name = "postrider-api",
                                               .connections = connections,
@@ -172,12 +144,12 @@ static bool make_api(struct api_worker *w, struct err *err)
     w->api.rates = w->opts.rates;
     w->api.throttle = w->opts.throttle;
     w->api.standings = w->opts.standings;
-    w->api.loop = &w->loop;
+    w->api.loop = serve_thread_loop(w->thread);
     w->api.index = w->opts.index;
     w->undelivered = metric_cell(w->opts.metrics, API_METRIC_UNDELIVERED);
     w->database = metric_cell(w->opts.metrics, API_METRIC_DATABASE);
     w->api.passwords = api_passwords_new(
-        &(struct api_passwords_opts){.loop = &w->loop,
+        &(struct api_passwords_opts){.loop = serve_thread_loop(w->thread),
                                      .running_max = (int)w->opts.conf->password_parallel,
                                      .waiting_max = (int)w->opts.conf->password_queue,
                                      .memory_bytes = w->opts.conf->password_memory});
@@ -188,11 +160,11 @@ static bool make_api(struct api_worker *w, struct err *err)
     if (conf->operator_database_url[0] &&
         !(w->api.operators = make_pool(w, conf->operator_database_url, OPERATOR_CONNECTIONS, err)))
         return err_wrap(err, "operator_database_url");
-    w->api.lag = api_lag_new(&w->loop, conf);
-    w->api.outside = api_outside_new(&w->loop, conf, err);
+    w->api.lag = api_lag_new(serve_thread_loop(w->thread), conf);
+    w->api.outside = api_outside_new(serve_thread_loop(w->thread), conf, err);
     if (!w->api.outside)
         return false;
-    w->api.inbox = api_inbox_new(&w->loop, conf, err);
+    w->api.inbox = api_inbox_new(serve_thread_loop(w->thread), conf, err);
     return w->api.inbox && make_producer(w, err);
 }
 
@@ -200,7 +172,7 @@ static bool make_server(struct api_worker *w, struct err *err)
 {
     const struct api_conf *conf = w->opts.conf;
     w->http =
-        http_server_new(&w->loop,
+        http_server_new(serve_thread_loop(w->thread),
                         &(struct http_server_opts){
                             .host = conf->listen_host,
                             .port = w->opts.port,
@@ -226,7 +198,7 @@ struct api_worker *api_worker_new(const struct api_worker_opts *opts, struct err
 {
     struct api_worker *w = xalloc(sizeof *w);
     w->opts = *opts;
-    if (make_loop(w, err) && make_api(w, err) && make_server(w, err))
+    if (make_thread(w, err) && make_api(w, err) && make_server(w, err))
         return w;
     api_worker_free(w);
     return NULL;
@@ -247,57 +219,25 @@ void api_worker_not_ready(const struct api_worker *w, struct buf *why)
 
 bool api_worker_has_stopped(const struct api_worker *w)
 {
-    return atomic_load(&w->stopped);
+    return serve_thread_has_stopped(w->thread);
 }
 
 void api_worker_stop(struct api_worker *w)
 {
-    atomic_store(&w->stopping, true);
-    mailbox_ring(w->mailbox);
-}
-
-static void start_handles(struct api_worker *w)
-{
-    (void)uv_timer_init(&w->loop, &w->tick);
-    w->tick.data = w;
-    (void)uv_timer_start(&w->tick, on_tick, 0, TICK_MS);
-    int rc = uv_poll_init(&w->loop, &w->reports, producer_fd(w->api.producer));
-    assert(rc == 0); // fails only for descriptors that cannot be polled
-    w->reports.data = w;
-    (void)uv_poll_start(&w->reports, UV_READABLE, on_reports);
-}
-
-static void *run(void *arg)
-{
-    struct api_worker *w = arg;
-    start_handles(w);
-    (void)uv_run(&w->loop, UV_RUN_DEFAULT);
-    int64_t left_ms = w->drain_until_ms - clock_ms();
-    (void)producer_flush(w->api.producer, left_ms > 0 ? left_ms : 0);
-    uv_close((uv_handle_t *)&w->tick, NULL);
-    uv_close((uv_handle_t *)&w->reports, NULL);
-    atomic_store(&w->stopped, true);
-    w->opts.on_stopped(w->opts.ctx);
-    return NULL;
+    serve_thread_stop(w->thread);
 }
 
 bool api_worker_start(struct api_worker *w, struct err *err)
 {
-    int rc = pthread_create(&w->thread, NULL, run, w);
-    if (rc != 0)
-        return err_set(err, ERR_BUSY,
-                       "cannot start thread %d of the api: is the limit of processes reached?",
-                       w->opts.index);
-    w->has_thread = true;
-    return true;
+    return serve_thread_start(w->thread, w->http, w->api.producer, err);
 }
 
 void api_worker_free(struct api_worker *w)
 {
     if (!w)
         return;
-    if (w->has_thread)
-        (void)pthread_join(w->thread, NULL);
+    if (w->thread)
+        serve_thread_join(w->thread);
     // Whoever may still begin a transaction ends before the pool does.
     api_passwords_free(w->api.passwords);
     api_lag_free(w->api.lag);
@@ -309,12 +249,7 @@ void api_worker_free(struct api_worker *w)
     http_server_free(w->http);
     api_inbox_free(w->api.inbox); // what streamed has ended
     producer_free(w->api.producer);
-    mailbox_free(w->mailbox);
-    if (w->has_loop) {
-        (void)uv_run(&w->loop, UV_RUN_DEFAULT);
-        int rc = uv_loop_close(&w->loop);
-        assert(rc == 0);
-    }
+    serve_thread_free(w->thread);
     api_calls_free(w->calls);
     free(w);
 }

@@ -1,35 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker.h"
 
-#include <assert.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "app.h"
 #include "clock.h"
 #include "daemon.h"
 #include "id.h"
 #include "log.h"
 #include "mem.h"
+#include "serve_thread.h"
 #include "webhook.h"
 
-#define TICK_MS       100
 #define HEADER_POOL   8192
 #define ANSWER_MS     5000 /* a request that waits for Kafka must not end as idle before its 503 */
 #define CLIENT_ID_MAX 300
-/* Of the time to stop, in percent: for requests that wait; the rest is for the end of the process.
- */
-#define DRAIN_PERCENT 80
 
 struct ingest_worker {
     struct ingest_worker_opts opts;
-    uv_loop_t loop;
-    uv_timer_t tick;
-    uv_poll_t reports;
-    struct mailbox *mailbox;
+    struct serve_thread *thread;
     struct http_server *http;
     struct producer *producer;
     struct codec *codec;
@@ -37,10 +28,7 @@ struct ingest_worker {
     struct ingest_secrets *secrets;
     struct ingest_sources *sources;
     struct ingest_stats *stats;
-    pthread_t thread;
-    bool has_thread, has_loop, draining;
-    int64_t drain_until_ms;
-    atomic_bool stopping, stopped, connected;
+    atomic_bool connected;
 };
 
 /* --- the loop --------------------------------------------------------------------------------- */
@@ -60,41 +48,19 @@ static void note_connection(struct ingest_worker *w)
                  kv_int("thread", w->opts.index));
 }
 
-static void drain(struct ingest_worker *w)
-{
-    bool is_late = clock_ms() >= w->drain_until_ms;
-    if (is_late)
-        ingest_publisher_give_up(ingest_webhooks_publisher(w->webhooks));
-    if (is_late || http_server_requests(w->http) == 0)
-        uv_stop(&w->loop);
-}
-
-static void on_tick(uv_timer_t *tick)
-{
-    struct ingest_worker *w = tick->data;
-    (void)producer_poll(w->producer, 0);
-    ingest_publisher_expire(ingest_webhooks_publisher(w->webhooks), clock_ms());
-    note_connection(w);
-    if (w->draining)
-        drain(w);
-}
-
-static void on_reports(uv_poll_t *poll, int status, int events)
-{
-    (void)status;
-    (void)events;
-    struct ingest_worker *w = poll->data;
-    (void)producer_poll(w->producer, 0);
-}
-
-static void on_mail(void *ctx)
+static bool is_drained(void *ctx, bool is_late)
 {
     struct ingest_worker *w = ctx;
-    if (!atomic_load(&w->stopping) || w->draining)
-        return;
-    w->draining = true;
-    w->drain_until_ms = clock_ms() + w->opts.conf->stop_timeout * DRAIN_PERCENT / 100;
-    http_server_quiesce(w->http);
+    if (is_late)
+        ingest_publisher_give_up(ingest_webhooks_publisher(w->webhooks));
+    return http_server_requests(w->http) == 0;
+}
+
+static void on_tick(void *ctx)
+{
+    struct ingest_worker *w = ctx;
+    ingest_publisher_expire(ingest_webhooks_publisher(w->webhooks), clock_ms());
+    note_connection(w);
 }
 
 /* --- parts ------------------------------------------------------------------------------------ */
@@ -160,7 +126,7 @@ static bool make_server(struct ingest_worker *w, struct err *err)
     if (idle_ms < conf->idle_timeout)
         idle_ms = conf->idle_timeout;
     w->http =
-        http_server_new(&w->loop,
+        http_server_new(serve_thread_loop(w->thread),
                         &(struct http_server_opts){
                             .host = conf->listen_host,
                             .port = w->opts.port,
@@ -178,25 +144,19 @@ static bool make_server(struct ingest_worker *w, struct err *err)
     return w->http != NULL;
 }
 
-static bool make_loop(struct ingest_worker *w, struct err *err)
+static bool make_thread(struct ingest_worker *w, struct err *err)
 {
-    int rc = uv_loop_init(&w->loop);
-    if (rc != 0)
-        return err_set(err, ERR_BUSY, "cannot make an event loop: %s", uv_strerror(rc));
-    w->has_loop = true;
-    w->mailbox = mailbox_new(&w->loop, on_mail, w);
-    return true;
-}
-
-static void start_handles(struct ingest_worker *w)
-{
-    (void)uv_timer_init(&w->loop, &w->tick);
-    w->tick.data = w;
-    (void)uv_timer_start(&w->tick, on_tick, 0, TICK_MS);
-    int rc = uv_poll_init(&w->loop, &w->reports, producer_fd(w->producer));
-    assert(rc == 0); // fails only for descriptors that cannot be polled
-    w->reports.data = w;
-    (void)uv_poll_start(&w->reports, UV_READABLE, on_reports);
+    w->thread =
+        serve_thread_new(&(struct serve_thread_opts){.name = "ingest",
+                                                     .index = w->opts.index,
+                                                     .stop_timeout_ms = w->opts.conf->stop_timeout,
+                                                     .on_tick = on_tick,
+                                                     .is_drained = is_drained,
+                                                     .ctx = w,
+                                                     .on_stopped = w->opts.on_stopped,
+                                                     .stopped_ctx = w->opts.ctx},
+                         err);
+    return w->thread != NULL;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -205,7 +165,8 @@ struct ingest_worker *ingest_worker_new(const struct ingest_worker_opts *opts, s
 {
     struct ingest_worker *w = xalloc(sizeof *w);
     w->opts = *opts;
-    if (make_loop(w, err) && make_webhooks(w, err) && make_server(w, err) && make_producer(w, err))
+    if (make_thread(w, err) && make_webhooks(w, err) && make_server(w, err) &&
+        make_producer(w, err))
         return w;
     ingest_worker_free(w);
     return NULL;
@@ -223,55 +184,28 @@ bool ingest_worker_is_connected(const struct ingest_worker *w)
 
 bool ingest_worker_has_stopped(const struct ingest_worker *w)
 {
-    return atomic_load(&w->stopped);
+    return serve_thread_has_stopped(w->thread);
 }
 
 void ingest_worker_stop(struct ingest_worker *w)
 {
-    atomic_store(&w->stopping, true);
-    mailbox_ring(w->mailbox);
-}
-
-static void *run(void *arg)
-{
-    struct ingest_worker *w = arg;
-    start_handles(w);
-    (void)uv_run(&w->loop, UV_RUN_DEFAULT);
-    int64_t left_ms = w->drain_until_ms - clock_ms();
-    (void)producer_flush(w->producer, left_ms > 0 ? left_ms : 0);
-    uv_close((uv_handle_t *)&w->tick, NULL);
-    uv_close((uv_handle_t *)&w->reports, NULL);
-    atomic_store(&w->stopped, true);
-    w->opts.on_stopped(w->opts.ctx);
-    return NULL;
+    serve_thread_stop(w->thread);
 }
 
 bool ingest_worker_start(struct ingest_worker *w, struct err *err)
 {
-    int rc = pthread_create(&w->thread, NULL, run, w);
-    if (rc != 0)
-        return err_set(err, ERR_BUSY,
-                       "cannot start thread %d of ingest: is the limit of processes "
-                       "reached?",
-                       w->opts.index);
-    w->has_thread = true;
-    return true;
+    return serve_thread_start(w->thread, w->http, w->producer, err);
 }
 
 void ingest_worker_free(struct ingest_worker *w)
 {
     if (!w)
         return;
-    if (w->has_thread)
-        (void)pthread_join(w->thread, NULL);
+    if (w->thread)
+        serve_thread_join(w->thread);
     http_server_free(w->http);
     producer_free(w->producer); // reports what is left, so the webhooks must still be there
-    mailbox_free(w->mailbox);
-    if (w->has_loop) {
-        (void)uv_run(&w->loop, UV_RUN_DEFAULT);
-        int rc = uv_loop_close(&w->loop);
-        assert(rc == 0);
-    }
+    serve_thread_free(w->thread);
     ingest_webhooks_free(w->webhooks);
     codec_free(w->codec);
     ingest_sources_free(w->sources);

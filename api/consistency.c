@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /api/webhooks/consistency-check: what does not fit together. The database's checks are a
- * function of it, which runs by the caller's right and so shows a tenant its own; what Kafka knows
- * is asked first, so that no transaction waits for it. */
+/* What does not fit together: of the caller's tenant, or for an operator of all. The database's
+ * checks are a function of it, which runs by the caller's right and so shows a tenant its own; what
+ * Kafka knows is asked first, so that no transaction waits for it. */
 #include "handlers.h"
 #include "lag.h"
 
@@ -23,17 +23,28 @@ static void checked(struct call *c, struct pg_result *const *results, int n)
     call_answer(c, 200);
 }
 
-static void on_lag(struct call *c, const struct finding *f)
+static void look(struct call *c, const struct finding *f, const struct pg_stmt *stmt)
 {
-    static const struct pg_stmt stmt = {"api_consistency", FINDINGS_SQL};
     if (f) {
         struct finding *kept = ARENA_NEW(call_arena(c), struct finding);
         *kept = *f;
         kept->examples = str_dup(call_arena(c), f->examples);
         *call_state(c) = kept;
     }
-    call_send(c, &stmt, NULL, 0);
+    call_send(c, stmt, NULL, 0);
     call_run(c, checked);
+}
+
+static void on_lag(struct call *c, const struct finding *f)
+{
+    static const struct pg_stmt stmt = {"api_consistency", FINDINGS_SQL};
+    look(c, f, &stmt);
+}
+
+static void on_lag_of_all(struct call *c, const struct finding *f)
+{
+    static const struct pg_stmt stmt = {"api_consistency_of_all", FINDINGS_OF_ALL_SQL};
+    look(c, f, &stmt);
 }
 
 static void check(struct call *c)
@@ -41,7 +52,13 @@ static void check(struct call *c)
     api_lag_ask(c, on_lag);
 }
 
+static void check_all(struct call *c)
+{
+    api_lag_ask(c, on_lag_of_all);
+}
+
 const struct api_handler api_consistency_handlers[] = {
     {"checkConsistency", check},
+    {"checkConsistencyOfAll", check_all},
     {0},
 };

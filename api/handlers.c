@@ -26,6 +26,7 @@ const struct api_handler *const api_handler_tables[] = {
     api_quarantine_handlers,
     api_consistency_handlers,
     api_operator_handlers,
+    api_debug_handlers,
     NULL,
 };
 // clang-format on

@@ -21,6 +21,7 @@ extern const struct api_handler api_webhook_health_handlers[];
 extern const struct api_handler api_quarantine_handlers[];
 extern const struct api_handler api_consistency_handlers[];
 extern const struct api_handler api_operator_handlers[];
+extern const struct api_handler api_debug_handlers[];
 
 /* Who takes the body of an operation with x-stream-body. */
 const struct api_body *api_body_find(const char *operation_id);

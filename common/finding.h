@@ -13,9 +13,12 @@ struct finding {
     struct str detail, command;
 };
 
-#define FINDINGS_SQL                                                \
+#define FINDINGS_SQL \
+    "SELECT \"check\", severity, count, examples, detail, command FROM consistency_findings()"
+/* The same of all tenants, for a role that reads none of them. */
+#define FINDINGS_OF_ALL_SQL                                         \
     "SELECT \"check\", severity, count, examples, detail, command " \
-    "FROM consistency_findings()"
+    "FROM consistency_findings_of_all()"
 
 /* The rows of FINDINGS_SQL, worst first, with `more` in its place. NULL: no more. Lives in `a` and
  * points into `r`. */

@@ -5,15 +5,22 @@ import uuid
 import pytest
 
 from support.api import Api, forged_cursor
+from support.sending import Sending
 from support.tokens import make_token
 from support.wait import wait_until
 from test_refusals import unipile, wait_quarantined
 
 
+@pytest.fixture(scope="module")
+def running(shared_stack):
+    for daemon in ("api", "ingest", "router"):
+        shared_stack.start(daemon)
+    return shared_stack
+
+
 @pytest.fixture
-def shop(stack):
-    stack.start("api")
-    return stack, stack.tenant()
+def shop(running):
+    return running, running.tenant()
 
 
 def operator(stack):
@@ -30,9 +37,12 @@ def test_tenants_are_created_listed_changed_and_limited(shop):
     assert (again.json(), again.headers["Idempotency-Replayed"]) == (made.json(), "true")
     zoe = made.json()["id"]
     assert stack.query("SELECT name, max_channels FROM tenants WHERE id = %s", zoe) == [("Zoe's", 1)]
-    first = api.get("/api/operator/tenants?limit=1").json()
-    rest = api.get("/api/operator/tenants", params={"cursor": first["next_cursor"]}).json()
-    assert {t["id"] for t in first["items"] + rest["items"]} == {tenant.id, zoe} and rest["next_cursor"] is None
+    listed, cursor = [], None
+    while cursor or not listed:
+        page = api.get("/api/operator/tenants", params={"limit": 1, **({"cursor": cursor} if cursor else {})}).json()
+        assert len(page["items"]) == 1
+        listed, cursor = listed + [page["items"][0]["id"]], page["next_cursor"]
+    assert {tenant.id, zoe} <= set(listed) and len(set(listed)) == len(listed) == stack.scalar("SELECT count(*) FROM tenants")
     api.problem(400, "invalid_cursor", "GET", f"/api/operator/tenants?cursor={forged_cursor('1', '', 'Zoe', 'no')}")
 
     stack.run("channel", "connect", zoe, "telegram", "1")
@@ -76,11 +86,9 @@ def test_a_tenant_is_no_operator(shop):
 
 def test_a_tenant_sees_replays_and_drops_its_own_quarantine(shop):
     stack, tenant = shop
-    stack.start("ingest")
-    stack.start("router")
     for i in range(3):
         stack.webhooks.unipile(tenant, unipile(account="nobody", message_id=f"m-{i}"))
-    wait_until(lambda: stack.scalar("SELECT count(*) FROM quarantine") == 3, 30, "three records wait")
+    wait_until(lambda: stack.scalar("SELECT count(*) FROM quarantine WHERE account = 'nobody'") == 3, 30, "three records wait")
     owner, other = tenant.api(), stack.tenant("other").api()
     listed = owner.get("/api/webhooks/quarantine?limit=2").json()
     assert listed["reasons"][0]["reason"] == "unknown_account" and listed["reasons"][0]["count"] == 3
@@ -96,7 +104,7 @@ def test_a_tenant_sees_replays_and_drops_its_own_quarantine(shop):
     assert tenant.api("agent").delete(f"/api/webhooks/quarantine/{ids[0]}").status_code == 403
 
     assert owner.post(f"/api/webhooks/quarantine/{ids[0]}/replay").json() == {"id": ids[0], "result": "queued"}
-    assert stack.scalar("SELECT count(*) FROM outbox WHERE object_kind = 'quarantine'") == 1
+    assert stack.scalar("SELECT count(*) FROM outbox WHERE object_kind = 'quarantine' AND tenant_id = %s", tenant.id) == 1
     assert owner.delete(f"/api/webhooks/quarantine/{ids[1]}").status_code == 204
     settled = owner.post(f"/api/webhooks/quarantine/{ids[1]}/replay")
     assert (settled.status_code, settled.json()["code"]) == (409, "quarantine_settled")
@@ -105,10 +113,79 @@ def test_a_tenant_sees_replays_and_drops_its_own_quarantine(shop):
         ("quarantine.drop", ids[1]), ("quarantine.replay", ids[0])]
 
 
-def test_the_consistency_check_shows_a_tenant_its_own_findings(shop):
+class Nowhere:
+    """The provider of channels that send nothing."""
+
+    @staticmethod
+    def base_url(provider):
+        return f"https://{provider}.example.com"
+
+
+def test_an_operator_sees_why_a_message_and_its_channel_stand_still_and_nobodys_words(shop):
     stack, tenant = shop
-    stack.start("ingest")
-    stack.start("router")
+    api, mark = operator(stack), uuid.uuid4().hex
+    channel = Sending(stack, Nowhere).channel(tenant=tenant, send_per_minute=30)
+    c = channel.conversation(f"chat-{mark}")
+    stack.query("UPDATE conversations SET contact_name = %s, contact_id = %s, last_message_at = now() WHERE id = %s RETURNING 1",
+                f"name {mark}", f"phone {mark}", c.id)  # fmt: skip
+    first, second = c.store(f"words {mark}"), c.store(f"more words {mark}")
+    stack.query("UPDATE messages SET status = 'retry', attempt = 1, next_attempt_at = now() + interval '1 hour', "
+                "error_code = '429' WHERE id = %s RETURNING 1", first)  # fmt: skip
+    stack.query("INSERT INTO send_attempts (tenant_id, message_id, attempt, channel_id, finished_at, outcome, class, http_status, "
+                "error_code, retry_at) VALUES (%s, %s, 1, %s, now(), 'retry', 'rate_limited', 429, '429', now()) RETURNING 1",
+                tenant.id, first, channel.id)  # fmt: skip
+    stack.query("INSERT INTO send_pace (key, tat_us) VALUES (%s, 2000000000000000) RETURNING 1", channel.id)
+    stack.query("INSERT INTO quarantine (id, tenant_id, provider, account, reason, topic, partition, \"offset\", body, received_at)"
+                " VALUES (gen_random_uuid(), %s, 'telegram', %s, 'poison', %s, 0, 0, %s, now()) RETURNING 1",
+                tenant.id, channel.account, mark, f"bytes {mark}".encode())  # fmt: skip
+
+    answer = api.get(f"/api/operator/debug/messages/{second}")
+    assert answer.status_code == 200, answer.text
+    shown = answer.json()
+    assert (shown["message"]["tenant_id"], shown["message"]["status"], shown["message"]["has_text"]) == (tenant.id, "queued", True)
+    assert shown["claim"]["waits_for"] == first and shown["claim"]["unsettled"] and shown["attempts"] == []
+    ahead = api.get(f"/api/operator/debug/messages/{first}").json()
+    assert ahead["claim"]["waits_for"] is None and ahead["claim"]["next_attempt_at"] > ahead["message"]["stored_at"]
+    assert [(a["attempt"], a["class"], a["http_status"]) for a in ahead["attempts"]] == [(1, "rate_limited", 429)]
+    assert [(q["reason"], q["count"]) for q in ahead["quarantine"]] == [("poison", 1)]
+
+    held = api.get(f"/api/operator/debug/channels/{channel.id}")
+    assert held.status_code == 200, held.text
+    held = held.json()
+    assert (held["channel"]["external_account_id"], held["channel"]["send_per_minute"]) == (channel.account, "30")
+    assert (held["credentials"]["present"], held["credentials"]["health"]) == (True, "valid")
+    assert held["pace"] == [{"of": "account", "next_at": "2033-05-18T03:33:20.000Z"}]
+    assert [(w["status"], w["count"], w["example"]) for w in held["waiting"]] == [("queued", 1, second), ("retry", 1, first)]
+    assert held["quarantine"] == ahead["quarantine"]
+
+    for text in (answer.text, str(ahead), str(held)):
+        assert mark not in text and f"sim-{channel.account}" not in text, "words, people or secrets"
+    looks = [a for a in api.get(f"/api/operator/tenants/{tenant.id}/audit?action=operator.look").json()["items"]]
+    assert [(a["actor"], a["object_kind"], a["object_id"]) for a in looks] == [
+        ("root", "channel", channel.id), ("root", "message", first), ("root", "message", second)]  # fmt: skip
+    for path in ("messages", "channels"):
+        assert api.get(f"/api/operator/debug/{path}/{uuid.uuid4()}").status_code == 404
+        assert tenant.api().get(f"/api/operator/debug/{path}/{second}").status_code == 403
+
+
+def test_what_came_in_is_followed_to_its_record(shop):
+    stack, tenant = shop
+    api, account = operator(stack), f"acct{uuid.uuid4().hex[:8]}"
+    tenant.connect("unipile", account, "WHATSAPP")
+    assert stack.webhooks.unipile(tenant, unipile(account=account, message_id=f"in-{account}")).status_code == 200
+    message = wait_until(lambda: stack.query("SELECT id::text FROM messages WHERE external_message_id = %s", f"in-{account}"),
+                         30, "the message is stored")[0][0]  # fmt: skip
+    shown = api.get(f"/api/operator/debug/messages/{message}").json()
+    (event,) = shown["events"]
+    assert (event["kind"], event["change"], event["topic"]) == ("message", "created", f"{stack.topic_prefix}inbound")
+    assert shown["claim"] is None and shown["channel"]["status"] == "ok"
+    last = api.get(f"/api/operator/debug/channels/{shown['message']['channel_id']}").json()
+    assert [m["message_id"] for m in last["latest"]] == [message] and last["events"]["last_hour"] == 1
+
+
+def test_the_consistency_check_shows_a_tenant_its_own_findings_and_the_operator_all(shop):
+    """The last one here: it leaves records that nobody reads."""
+    stack, tenant = shop
     tenant.connect("unipile", "acme-whatsapp", "WHATSAPP")
     stack.webhooks.unipile(tenant, unipile(kind="TELEGRAM"))
     wait_quarantined(stack, "account_type_mismatch")
@@ -120,3 +197,6 @@ def test_the_consistency_check_shows_a_tenant_its_own_findings(shop):
     assert found[1]["examples"] == [f"{stack.topic_prefix}outbound[0]: 10001"] and found[1]["severity"] == "error"
     others = stack.tenant("other").api().get("/api/webhooks/consistency-check").json()["findings"]
     assert [f["check"] for f in others] == ["partitions_behind"], "the installation's, and nothing of another tenant's"
+    everything = operator(stack).get("/api/operator/consistency-check").json()["findings"]
+    assert {f["check"] for f in found} <= {f["check"] for f in everything}
+    assert tenant.api().get("/api/operator/consistency-check").status_code == 403

@@ -26,7 +26,8 @@ GLOBAL_KEYS = {
     "quarantine": {("id",), ("topic", "partition", "offset")},
 }
 # Functions that run by the right of their owner, each with a reason where it is made.
-DEFINERS = {"conversations_with", "login_find", "login_register", "login_claim", "login_release", "api_sweep", "replay_parent"}
+DEFINERS = {"conversations_with", "login_find", "login_register", "login_claim", "login_release", "api_sweep", "replay_parent",
+            "debug_message", "debug_channel", "consistency_findings_of_all"}  # fmt: skip
 # What belongs to no tenant: the pace of sending, by the account at the provider.
 NOBODYS = {"send_pace"}
 # What the router has no business with.
@@ -515,6 +516,17 @@ def test_what_a_role_may_read_it_reads_of_all_tenants(stack, populated, role):
 def test_the_operator_reads_no_tenants_messages_contacts_or_secrets(stack, statement):
     with stack.postgres.connect("postrider_operator", stack.database) as db, db.transaction(force_rollback=True):
         refused(db, statement)
+
+
+@pytest.mark.parametrize("call", [
+    "debug_message(gen_random_uuid())", "debug_channel(gen_random_uuid())", "consistency_findings_of_all()",
+])  # fmt: skip
+def test_what_looks_across_tenants_is_the_operators_alone(stack, call):
+    with stack.postgres.connect("postrider_operator", stack.database) as db:
+        db.execute(f"SELECT * FROM {call}")
+    for role in ("api", "router", "sender"):
+        with stack.postgres.connect(f"postrider_{role}", stack.database) as db, db.transaction(force_rollback=True):
+            refused(db, f"SELECT * FROM {call}")
 
 
 def test_the_router_reads_across_tenants_what_it_needs(stack, populated):

@@ -11,6 +11,8 @@
 #include "api.h"
 
 #define GRAPH_LIST_MAX 50
+/* The one app there is; as a token "<id>|<its secret>". */
+#define SIM_META_APP "111000000000001"
 
 /* --- errors ---------------------------------------------------------------------------------- */
 

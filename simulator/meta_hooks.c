@@ -10,7 +10,6 @@
 #include "server.h"
 
 #define APPS_SOURCE "subscribed_apps"
-#define APP_ID      "111000000000001"
 #define ID_MAX      40
 #define ANSWER_MAX  4096
 
@@ -162,7 +161,7 @@ void sim_meta_apps(struct sim_call *c)
 {
     const struct sim_hook *hook = sim_hooks_get(c->server->hooks, str_of(c->api->name), apps_id(c));
     const char *app =
-        "\"link\":\"https://shop.example/\",\"name\":\"Shop Example\",\"id\":\"" APP_ID "\"";
+        "\"link\":\"https://shop.example/\",\"name\":\"Shop Example\",\"id\":\"" SIM_META_APP "\"";
     if (!hook)
         sim_answer(c, 200, STR("{\"data\":[]}"));
     else if (strcmp(c->api->name, "whatsapp") == 0)

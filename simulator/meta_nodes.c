@@ -329,7 +329,7 @@ void sim_meta_debug_token(struct sim_call *c)
                            e.message, (long long)e.subcode);
     sim_answer(c, 200,
                str_fmt(c->a,
-                       "{\"data\":{%.*s\"app_id\":\"111000000000001\",\"type\":\"PAGE\","
+                       "{\"data\":{%.*s\"app_id\":\"" SIM_META_APP "\",\"type\":\"PAGE\","
                        "\"application\":\"Shop Example\",\"is_valid\":%s,\"expires_at\":0,"
                        "\"scopes\":%s,\"user_id\":\"%.*s\"}}",
                        STR_ARG(error), is_valid ? "true" : "false", scopes,

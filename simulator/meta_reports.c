@@ -39,7 +39,7 @@ static void put_echo(struct json_out *o, const struct sim_report *r, struct aren
     json_put_str(o, "mid", r->send.external_id);
     json_put_bool(o, "is_echo", true);
     if (is_page(r)) {
-        json_put_raw(o, "app_id", STR("111000000000001"));
+        json_put_raw(o, "app_id", STR(SIM_META_APP));
         if (r->send.client_ref.len)
             json_put_str(o, "metadata", r->send.client_ref);
     }

@@ -368,7 +368,7 @@ static const struct sim_route routes[] = {
     {HTTP_PUT, "/2/webhooks/*", sim_x_hook_check},
     {HTTP_DELETE, "/2/webhooks/*", sim_x_hook_delete},
     {HTTP_POST, "/2/account_activity/webhooks/*/subscriptions/all", sim_x_subscribe},
-    {HTTP_GET, "/2/account_activity/webhooks/*/subscriptions/all", sim_x_subscribe},
+    {HTTP_GET, "/2/account_activity/webhooks/*/subscriptions/all", sim_x_subscribed},
 };
 
 const struct sim_api sim_api_x = {

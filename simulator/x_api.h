@@ -26,3 +26,4 @@ void sim_x_hook_create(struct sim_call *c);
 void sim_x_hook_check(struct sim_call *c);
 void sim_x_hook_delete(struct sim_call *c);
 void sim_x_subscribe(struct sim_call *c);
+void sim_x_subscribed(struct sim_call *c); /* is it? */

@@ -10,9 +10,10 @@
 #include "mem.h"
 #include "x_api.h"
 
-#define HOOKS_MAX  5
-#define ANSWER_MAX 4096
-#define ASKED      "postrider-crc"
+#define HOOKS_MAX     5
+#define ANSWER_MAX    4096
+#define ASKED         "postrider-crc"
+#define SUBSCRIPTIONS "x subscriptions"
 
 /* A question under way. */
 struct question {
@@ -196,10 +197,37 @@ void sim_x_hook_delete(struct sim_call *c)
     sim_x_data(c, 200, STR("{\"deleted\":true}"));
 }
 
+/* Of the user whose token it is. Subscriptions are no webhooks: they are kept under a name of their
+ * own. */
+static struct sim_hook *subscription_of(struct sim_call *c, struct str *id)
+{
+    *id = str_fmt(c->a, "%.*s %.*s", STR_ARG(c->args[0]), STR_ARG(c->account));
+    return sim_hooks_get(c->server->hooks, STR(SUBSCRIPTIONS), *id);
+}
+
+static void subscribe(struct sim_call *c, bool is_new)
+{
+    struct str id;
+    if (!hook_of(c))
+        return;
+    bool is_there = subscription_of(c, &id) != NULL;
+    if (is_new && !is_there)
+        is_there =
+            sim_hooks_put(c->server->hooks, &(struct sim_hook){.provider = STR(SUBSCRIPTIONS),
+                                                               .id = id,
+                                                               .account = c->account,
+                                                               .at_ms = c->at_ms});
+    sim_x_data(c, 200, is_there ? STR("{\"subscribed\":true}") : STR("{\"subscribed\":false}"));
+}
+
 void sim_x_subscribe(struct sim_call *c)
 {
-    if (hook_of(c))
-        sim_x_data(c, 200, STR("{\"subscribed\":true}"));
+    subscribe(c, true);
+}
+
+void sim_x_subscribed(struct sim_call *c)
+{
+    subscribe(c, false);
 }
 
 void sim_x_hooks(struct sim_call *c)

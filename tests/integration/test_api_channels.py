@@ -463,7 +463,7 @@ def test_lists_are_paged(stack, tenant, api):
 
 
 def register(stack, sim, *words, check=True, **env):
-    settings = {f"POSTRIDER_{k.upper()}": v for k, v in {**sim.settings(), "meta_app_id": "sim-app", "x_app_token": "sim-x-app", **env}.items()}
+    settings = {f"POSTRIDER_{k.upper()}": v for k, v in {**sim.settings(), "meta_app_id": "111000000000001", "x_app_token": "sim-x-app", **env}.items()}
     return stack.run("webhooks", "register", *words, "--json", env=settings, check=check)
 
 
@@ -484,3 +484,36 @@ def test_webhooks_are_registered_once_and_found_again(stack, sim, tenant, api):
         assert [(r["result"], r["account"]) for r in rows] == [(want, bot)], rows
     health = {r["channel_id"]: r for r in api.ok("GET", "/api/webhooks/health")["items"]}
     assert health[channel["id"]]["registered_at"]
+
+
+APPS = {  # a channel's account and credentials
+    "instagram": lambda n: (f"1784{n:013d}", {"access_token": f"sim-1784{n:013d}-ig"}),
+    "messenger": lambda n: (f"1{n:014d}", {"access_token": f"sim-1{n:014d}-page"}),
+    "whatsapp": lambda n: (f"3{n:014d}", {"access_token": f"sim-3{n:014d}-wa", "parent_id": f"2{n:014d}"}),
+    "x": lambda n: (f"15{n:017d}", {"access_token": f"sim-15{n:017d}-x"}),
+}
+
+
+@pytest.mark.parametrize("provider", APPS)
+def test_an_apps_webhook_is_registered_by_its_challenge_and_its_account_subscribed(stack, sim, tenant, api, way_out, provider):
+    account, credentials = APPS[provider](uuid.uuid4().int % 10**13)
+    sim.account(provider, account, tenant=tenant.id)
+    body = {"external_account_id": account, "credentials": credentials}
+    channel = api.ok("POST", f"/api/channels/{provider}/connect?via=direct", 201, json=body)["channel"]["id"]
+
+    def results(*words, **env):
+        ran = register(stack, sim, tenant.id, channel, "--url", "https://in.example.com", *words, check=False, **env)
+        return ran.returncode, [(r["of_app"], r["account"], r["result"], r["message"]) for r in json.loads(ran.stdout)]
+
+    status, rows = results("--check")
+    assert (status, rows[0][2]) == (1, "missing"), rows
+    if provider != "x":  # its challenge is signed by what signs deliveries: there is no second secret
+        status, rows = results(meta_verify_token="not the one that ingest has")
+        assert (status, len(rows), rows[0][2]) == (1, 1, "failed") and "verif" in rows[0][3].lower(), rows
+        (health,) = api.ok("GET", "/api/webhooks/health")["items"]
+        assert "verif" in health["last_error"].lower() and not health["registered_at"], "what was refused is shown"
+    for want in ("created", "found"):
+        status, rows = results()
+        assert (status, [r[:3] for r in rows]) == (0, [(True, None, want), (False, account, want)]), rows
+    (health,) = api.ok("GET", "/api/webhooks/health")["items"]
+    assert (health["channel_id"], bool(health["registered_at"])) == (channel, True)

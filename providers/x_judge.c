@@ -132,6 +132,9 @@ void x_judge_error(struct arena *a, const struct send_call *call, const struct s
     out->detail = send_words(a, call->account, error_text(a, root, first));
     if (e) {
         judge_by(e, call, reply, out);
+        // X says 401 of a token that is withdrawn, too. But tokens last two hours, and a permission
+        // that is withdrawn is told by webhook.
+        out->is_expired = out->outcome == OUTCOME_AUTH && !name.len && status == 401;
     } else {
         struct send_reply as_told = *reply;
         as_told.status = status;

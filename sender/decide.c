@@ -109,6 +109,7 @@ void sender_decide(const struct sender_retry_opts *o, const struct sender_try *t
         out->to = STATE_RETRY;
         out->retry_at_ms = t->now_at_ms;
         out->is_refused_account = true;
+        out->is_expired = j->is_expired;
         break;
     case OUTCOME_AMBIGUOUS:
     case OUTCOME_NEXT: // after the last step: no adapter says so, and if one did, who knows

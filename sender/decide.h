@@ -31,6 +31,7 @@ struct sender_answer {
     enum send_scope pause_scope; /* who has to wait, for pause_ms */
     int64_t pause_ms;
     bool is_refused_account; /* the credentials do not work: the channel stops */
+    bool is_expired;         /* their time is over; else they were withdrawn */
     enum sender_host host;
 };
 

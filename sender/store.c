@@ -411,9 +411,10 @@ static void send_refusals(struct sender_store *s, struct pg_tx *tx, const struct
             hex_encode(a, (struct str){(const char *)told[i].credentials_sha256, SHA256_BYTES}));
         pg_array_str(&s->arrays[2], r->code);
         pg_array_str(&s->arrays[3], r->message);
+        pg_array_str(&s->arrays[4], r->is_expired ? STR("expired") : STR("revoked"));
     }
     if (s->arrays[0].n)
-        send_stmt(s, tx, &sender_sql_refused, 4, NULL, 0);
+        send_stmt(s, tx, &sender_sql_refused, 5, NULL, 0);
 }
 
 void sender_store_answers(struct sender_store *s, const struct sender_told *told, size_t n,

@@ -176,11 +176,11 @@ const struct pg_stmt sender_sql_pause = {
  */
 const struct pg_stmt sender_sql_refused = {
     "sender_refused",
-    "WITH refused AS (SELECT DISTINCT ON (r.id) r.* FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])"
-    " AS r(id, sha256, code, message) ORDER BY r.id),"
+    "WITH refused AS (SELECT DISTINCT ON (r.id) r.* FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[],"
+    "  $5::text[]) AS r(id, sha256, code, message, health) ORDER BY r.id),"
     "marked AS ("
     " UPDATE channels_account c SET status = 'auth_required', provider_status = r.code,"
-    "  status_at = clock_timestamp(), status_key = 'sender', credential_status = 'expired',"
+    "  status_at = clock_timestamp(), status_key = 'sender', credential_status = r.health,"
     "  credential_detail = r.message, credential_checked_at = clock_timestamp(), rev = c.rev + 1"
     " FROM refused r WHERE c.id = r.id AND c.status NOT IN ('auth_required', 'deleted', 'disconnected')"
     "  AND encode(sha256(coalesce(c.credentials, ''::bytea)), 'hex') = r.sha256"

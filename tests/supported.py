@@ -106,6 +106,7 @@ ROWS = {
     "judged: and for how long": '"wait_ms": ',
     "judged: retry": outcome("retry"),
     "judged: auth": outcome("auth"),
+    "judged: auth, its time is over": '"is_expired": true',
     "judged: outside the window": outcome("window"),
     "judged: permanent": outcome("permanent"),
     "judged: ambiguous": outcome("ambiguous"),

@@ -267,6 +267,7 @@ static inline void dump_judgement(struct buf *b, const struct judgement *j)
     dump_int(b, 2, "attempts_max", j->attempts_max);
     if (j->scope != SEND_SCOPE_NONE)
         dump_str(b, 2, "scope", str_of(send_scope_name(j->scope)));
+    dump_true(b, 2, "is_expired", j->is_expired);
     dump_str(b, 2, "code", j->code);
     dump_str(b, 2, "reason", j->reason);
     dump_str(b, 2, "detail", j->detail);

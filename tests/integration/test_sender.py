@@ -158,6 +158,18 @@ def test_a_refused_account_stops_and_goes_on_in_order_when_it_is_mended(sending)
 # --- failures --------------------------------------------------------------------------------------------
 
 
+def test_a_token_whose_time_is_over_is_told_from_a_withdrawn_one(sending):
+    sending.start()
+    for kind, health in (("sim-expired", "expired"), ("sim-revoked", "revoked")):
+        channel = sending.channel("messenger")
+        channel.credentials(kind)
+        channel.conversation("7000000000000303").send("nobody takes it")
+        wait_until(lambda: channel.status() == "auth_required", 30, "the channel is marked")
+        found = sending.stack.query("SELECT credential_status, credential_detail FROM channels_account WHERE id = %s", channel.id)[0]
+        assert found[0] == health and found[1], found
+    assert texts(sending.simulator) == []
+
+
 def test_what_can_never_be_sent_fails_with_a_sentence_and_holds_nobody(sending):
     sending.start()
     c = sending.channel(send_per_minute=0, send_per_minute_to_one=0).conversation(901)

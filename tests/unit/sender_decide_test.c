@@ -54,6 +54,15 @@ static void each_judgement_has_its_state(void **state)
     }
 }
 
+static void credentials_whose_time_is_over_are_told_from_withdrawn_ones(void **state)
+{
+    (void)state;
+    struct sender_try t = {.status = 401};
+    assert_true(
+        decide((struct judgement){.outcome = OUTCOME_AUTH, .is_expired = true}, t).is_expired);
+    assert_false(decide((struct judgement){.outcome = OUTCOME_AUTH}, t).is_expired);
+}
+
 static void failures_are_done_again_with_jitter_until_they_are_too_many(void **state)
 {
     (void)state;
@@ -151,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_judgement_has_its_state),
+        cmocka_unit_test(credentials_whose_time_is_over_are_told_from_withdrawn_ones),
         cmocka_unit_test(failures_are_done_again_with_jitter_until_they_are_too_many),
         cmocka_unit_test(what_is_too_old_is_not_done_again),
         cmocka_unit_test(a_limit_is_waited_for_as_told_and_is_no_failure),

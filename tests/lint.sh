@@ -100,7 +100,8 @@ rule_symbols() {
     return $failed
 }
 
-# clang-tidy, one file at a time, and only where something changed since it was last clean.
+# clang-tidy, one file at a time, and only where something changed since it was last clean. It takes the
+# time that others leave: tests beside it watch the clock.
 rule_tidy() {
     local cache=$build/tidy headers
     mkdir -p "$cache"
@@ -110,7 +111,7 @@ rule_tidy() {
     files '*.c' | grep -v '^tests/fuzz' | each -n 1 -P "$(jobs)" bash -c '
         key=$cache/$( (echo "$headers $1"; cat "$1") | sha256sum | cut -c1-32)
         [ -e "$key" ] && exit 0
-        clang-tidy-14 --quiet -p "$build" --extra-arg=-Wno-unknown-warning-option "$1" >"$key.out" 2>&1 &&
+        nice -n 10 clang-tidy-14 --quiet -p "$build" --extra-arg=-Wno-unknown-warning-option "$1" >"$key.out" 2>&1 &&
             rm -f "$key.out" && touch "$key" && exit 0
         grep -vE "^[0-9]+ warnings? |^Suppressed|^Use -" "$key.out"
         rm -f "$key.out"

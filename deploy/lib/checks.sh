@@ -43,6 +43,9 @@ check_lint() {
     (cd "$ROOT" && ctest --preset asan -L lint --output-on-failure -j "$(nproc)")
 }
 
+# One test more than there are cores: much of their time is spent waiting for a time-out, a lease or a disk.
+at_once() { printf '%s\n' $(($(nproc) + 1)); }
+
 # One closing line of totals over every ctest run of this command, with the cases inside pytest.
 check_test() {
     local pattern=${1:-} status=0 reports=()
@@ -52,7 +55,7 @@ check_test() {
     need_python
     preset_build asan all -- -DPOSTRIDER_WERROR=ON "-DPOSTRIDER_PYTHON=$PYTHON"
     rm -rf "$ROOT/build/asan/junit" "$ROOT/build/asan/ctest.xml" "$ROOT/build/tsan/ctest.xml"
-    (cd "$ROOT" && ctest --preset asan -j "$(nproc)" --output-on-failure --no-tests=ignore \
+    (cd "$ROOT" && ctest --preset asan -j "$(at_once)" --output-on-failure --no-tests=ignore \
         --output-junit "$ROOT/build/asan/ctest.xml" ${pattern:+-R "$pattern"}) || status=1
     reports+=("$ROOT/build/asan/ctest.xml")
     if grep -lqs 'ctest: threads' "$ROOT"/tests/unit/*_test.c; then

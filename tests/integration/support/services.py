@@ -2,7 +2,6 @@
 """A real Kafka broker and a real PostgreSQL server of the tests' own, on free ports."""
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import subprocess
@@ -108,12 +107,12 @@ class Postgres:
         """A connection in autocommit mode: what others committed is seen at once."""
         return psycopg.connect(self.url(role, database), autocommit=True, connect_timeout=5)
 
-    def create_database(self, name):
-        """A new database, owned as in production by a role that is no superuser."""
+    def create_database(self, name, template="template1"):
+        """A new database, owned as in production by a role that is no superuser; a copy of `template`."""
         with self.connect() as db:
             if not db.execute("SELECT 1 FROM pg_roles WHERE rolname = 'postrider_owner'").fetchone():
                 db.execute("CREATE ROLE postrider_owner LOGIN CREATEDB CREATEROLE BYPASSRLS")
-            db.execute(f"CREATE DATABASE {name} OWNER postrider_owner")
+            db.execute(f"CREATE DATABASE {name} OWNER postrider_owner TEMPLATE {template}")
 
     def _serves(self):
         with self.connect() as db:
@@ -133,6 +132,7 @@ class Services:
         self.folder = service_folder()
         self.kafka = Kafka(self.folder)
         self.postgres = Postgres(self.folder)
+        self.migrated = None  # a database that `postrider migrate` has made: stacks' are copies of it
 
     def start(self):
         self.kafka.process.start()
@@ -144,4 +144,5 @@ class Services:
         self.postgres.end()
         self.kafka.end()
         if not os.environ.get("POSTRIDER_KEEP"):
-            shutil.rmtree(self.folder, ignore_errors=True)
+            # Some thousand small files for each stack: nobody has to wait for that.
+            subprocess.Popen(["nice", "rm", "-rf", str(self.folder)], start_new_session=True)

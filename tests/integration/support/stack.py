@@ -122,10 +122,17 @@ class Stack:
         self.api_url = f"http://127.0.0.1:{self.api_port}"
         self.webhooks = Webhooks(self)
         self.topics = Topics(self.kafka.brokers, self.topic_prefix)
-        self.postgres.create_database(name)
-        self.run("migrate")
+        if services.migrated is None:
+            self._migrate("migrated")
+            services.migrated = "migrated"
+        self.postgres.create_database(name, template=services.migrated)
         self.run("topics", *(["--partitions", str(partitions)] if partitions else []))
         self._db = None
+
+    def _migrate(self, database):
+        """Once for each PostgreSQL: a copy takes a tenth of the time of a database made anew."""
+        self.postgres.create_database(database)
+        self.run("migrate", env={"POSTRIDER_DATABASE_URL": self.postgres.url("postrider_owner", database)})
 
     # --- settings --------------------------------------------------------------------------------
 

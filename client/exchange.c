@@ -11,6 +11,8 @@
 #include "pipe.h"
 
 #define MEDIA_MAX_BYTES ((int64_t)100 << 20)
+/* A file of ours may take longer than a request without one, on a line as slow as this. */
+#define FILE_BYTES_PER_MS 256
 /* Of one step: the request, the answer, and what judging it makes. JSON takes up to 64 times its
  * size (json.h); an answer for which this is not enough is judged as one that cannot be read. */
 #define STEP_ARENA_MAX(answer_max) ((answer_max)*64 + ((size_t)8 << 20))
@@ -338,6 +340,15 @@ static void part_of(struct stream *s, const struct send_part *p, struct fetch_pa
     out->source = (struct fetch_source){on_stream_read, s, size};
 }
 
+static int64_t timeout_ms(const struct exchange *x, const struct fetch_part *parts)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < x->request.n_parts; i++)
+        if (!parts[i].value.ptr && parts[i].source.size_bytes > 0)
+            bytes += parts[i].source.size_bytes;
+    return x->opts.timeout_ms + bytes / FILE_BYTES_PER_MS;
+}
+
 static bool hand_over(struct exchange *x, struct err *err)
 {
     static const enum fetch_method methods[] = {[METHOD_GET] = FETCH_GET,
@@ -359,7 +370,7 @@ static bool hand_over(struct exchange *x, struct err *err)
                                     .body = r->body_kind == BODY_NONE ? STR_NONE : r->body,
                                     .parts = parts,
                                     .n_parts = r->n_parts,
-                                    .timeout_ms = x->opts.timeout_ms,
+                                    .timeout_ms = timeout_ms(x, parts),
                                     .answer_max_bytes = x->opts.answer_max_bytes,
                                     .is_guarded = x->account->base_url.len > 0,
                                     .may_start = on_may_start,

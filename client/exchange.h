@@ -29,7 +29,7 @@ struct exchange_opts {
     struct fetch *fetch;
     const struct exchange_files
         *files;         /* NULL: no message has files; it stays while exchanges run */
-    int64_t timeout_ms; /* of each request */
+    int64_t timeout_ms; /* of each request; with a file of so many bytes longer: 4 s a MiB */
     size_t answer_max_bytes;
     int64_t media_max_bytes; /* of a file that we fetch for the provider; 0: 100 MB */
 };

@@ -55,12 +55,24 @@ struct sender_call *sender_call_new(const struct sender_caller *by,
     c->accepted_at_ms = claim->accepted_at_ms;
     c->has_more = claim->has_more;
     c->slot_us = slot_us;
-    c->last_start_ms = claimed_ms + by->lease_ms - by->exchange.timeout_ms - SENDER_CALL_MARGIN_MS;
+    sender_call_renewed(c, claimed_ms);
     if (claim->body.len + claim->outgoing.len + claim->media.len <= ROW_BYTES_MAX)
         read_row(c, claim);
     if (claim->channel)
         read_channel(c, claim->channel);
     return c;
+}
+
+void sender_call_renewed(struct sender_call *c, int64_t at_ms)
+{
+    c->leased_ms = at_ms;
+    c->last_start_ms = at_ms + c->by->lease_ms - c->by->exchange.timeout_ms - SENDER_CALL_MARGIN_MS;
+}
+
+void sender_call_lost(struct sender_call *c)
+{
+    c->leased_ms = INT64_MAX;
+    c->last_start_ms = INT64_MIN;
 }
 
 void sender_call_free(struct sender_call *c)

@@ -33,9 +33,10 @@ struct sender_call {
     int n_failed, n_limited;
     int64_t accepted_at_ms;
     bool has_more;
-    int64_t slot_us, started_us; /* started_us 0: not yet */
-    int64_t last_start_ms;       /* no request is begun later: the claim would not outlive it */
-    struct ring link;            /* the owner's */
+    int64_t slot_us, started_us;      /* started_us 0: not yet */
+    int64_t leased_ms, last_start_ms; /* since when; no request is begun later than that: the claim
+                                         would not outlive it */
+    struct ring link;                 /* the owner's */
     struct sender_answer answer;
     int status;
     struct sender_credentials credentials;
@@ -54,6 +55,9 @@ struct sender_call *sender_call_new(const struct sender_caller *by,
                                     const struct sender_claim *claim, int64_t claimed_ms,
                                     int64_t slot_us);
 void sender_call_start(struct sender_call *c);
+/* Its claim holds for a lease from at_ms; or is lost, and no final request is begun any more. */
+void sender_call_renewed(struct sender_call *c, int64_t at_ms);
+void sender_call_lost(struct sender_call *c);
 /* It will not be called: its message waits again. Instead of a start. */
 void sender_call_give_up(struct sender_call *c);
 void sender_call_free(struct sender_call *c); /* after its answer, or without a start */

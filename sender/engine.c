@@ -29,6 +29,7 @@ static void on_answer(void *ctx, struct sender_call *call)
                           clock_us() - call->started_us);
         e->n_calls--;
     }
+    sender_renew_not(e, call);
     ring_remove(&call->link);
     ring_push(&e->answered, &call->link);
     e->n_unstored++;
@@ -91,6 +92,8 @@ static void arm(struct sender_engine *e)
     int64_t at_us = earlier(sender_queue_next_us(e->queue), sender_heap_next_us(&e->wakes));
     at_us = earlier(at_us, sender_heap_next_us(&e->starts));
     at_us = earlier(at_us, e->sweep_at_us);
+    if (e->n_calls && !e->n_renewing)
+        at_us = earlier(at_us, e->renew_at_us);
     if (e->outage_until_us > clock_us())
         at_us = earlier(at_us, e->outage_until_us);
     if (!ring_is_empty(&e->begun))
@@ -130,8 +133,8 @@ static bool is_done(const struct sender_engine *e)
     for (int c = 0; c < SENDER_CLASSES; c++)
         if (e->lanes[c].is_under_way || e->lanes[c].is_unsure)
             return false;
-    return !e->n_calls && !e->n_unstored && !e->starts.n && !e->loads.is_under_way &&
-           !e->asks.is_under_way;
+    return !e->n_calls && !e->n_unstored && !e->n_renewing && !e->starts.n &&
+           !e->loads.is_under_way && !e->asks.is_under_way;
 }
 
 static void turn(struct sender_engine *e)

@@ -3,6 +3,7 @@
 /* What the parts of the engine share; nobody else includes this.
  *   engine.c   the turn, the timer, coming and going
  *   rounds.c   the database's rounds
+ *   renewals.c claims of calls that take long
  *   channels.c what is known of channels: limits, hosts, pauses */
 #include "backoff.h"
 #include "engine.h"
@@ -10,6 +11,7 @@
 
 #define SENDER_LOAD_MAX    128
 #define SENDER_RESERVE_MAX 128
+#define SENDER_RENEW_MAX   128
 /* A claim is made this long before its slot, so that the call can be on time. */
 #define SENDER_CLAIM_AHEAD_US 100000
 
@@ -56,6 +58,9 @@ struct sender_engine {
     struct sender_call *storing[SENDER_ANSWER_MAX];
     size_t n_storing, n_unstored, n_store_alone;
     int64_t store_began_us;
+    struct sender_call *renewing[SENDER_RENEW_MAX]; /* NULL: it was answered meanwhile */
+    size_t n_renewing;
+    int64_t renew_at_us, renew_began_ms;
     struct sender_line loads, asks;
     struct sender_lane lanes[SENDER_CLASSES];
     int n_in_flight; /* taken from the queue, not answered */
@@ -87,7 +92,13 @@ void sender_channel_wake_at(struct sender_engine *e, struct sender_channel *ch, 
 void sender_hosts_free(struct sender_engine *e);
 void sender_line_add(struct sender_line *l, struct sender_channel *ch);
 
+/* --- renewals.c */
+void sender_renew(struct sender_engine *e, int64_t now_us);
+void sender_renew_not(struct sender_engine *e, const struct sender_call *call); /* answered */
+
 /* --- rounds.c */
+/* The database failed, or (err NULL) went on. True: it failed. */
+bool sender_round_failed(struct sender_engine *e, const char *what, const struct err *err);
 void sender_rounds(struct sender_engine *e, int64_t now_us);
 /* One more conversation is not in flight. */
 void sender_left(struct sender_engine *e, struct sender_channel *ch);

@@ -15,8 +15,7 @@ static void count_round(struct sender_engine *e, const char *what)
     metric_add(metric_cell(e->opts.metrics, SENDER_METRIC_ROUNDS, what), 1);
 }
 
-/* The database failed, or went on. True: it failed. */
-static bool has_failed(struct sender_engine *e, const char *what, const struct err *err)
+bool sender_round_failed(struct sender_engine *e, const char *what, const struct err *err)
 {
     if (!err) {
         if (e->outage.attempt)
@@ -57,7 +56,7 @@ static void on_loaded(void *ctx, const struct sender_channel_row *rows, size_t n
     struct sender_engine *e = ctx;
     struct sender_line *l = &e->loads;
     l->is_under_way = false;
-    if (has_failed(e, "load", err)) {
+    if (sender_round_failed(e, "load", err)) {
         sender_engine_pump(e);
         return;
     }
@@ -106,7 +105,7 @@ static void on_reserved(void *ctx, const struct sender_slots *slots, size_t n,
     struct sender_engine *e = ctx;
     struct sender_line *l = &e->asks;
     l->is_under_way = false;
-    if (has_failed(e, "reserve", err)) {
+    if (sender_round_failed(e, "reserve", err)) {
         sender_engine_pump(e);
         return;
     }
@@ -224,7 +223,7 @@ static void on_claimed(void *ctx, const struct sender_claim *claims, size_t n,
     lane->is_under_way = false;
     metric_observe_us(metric_cell(e->opts.metrics, SENDER_METRIC_CLAIM),
                       clock_us() - lane->began_us);
-    if (has_failed(e, "claim", err)) {
+    if (sender_round_failed(e, "claim", err)) {
         if (err->kind == ERR_INVALID)
             isolate(e, lane, err);
         else if (err->kind == ERR_BUSY)
@@ -244,7 +243,7 @@ static void on_released(void *ctx, const struct err *err)
     struct sender_lane *lane = ctx;
     struct sender_engine *e = lane->engine;
     lane->is_under_way = false;
-    if (!has_failed(e, "release", err)) {
+    if (!sender_round_failed(e, "release", err)) {
         lane->is_unsure = false;
         put_back(e, lane);
     }
@@ -353,7 +352,7 @@ static void on_stored(void *ctx, const struct err *err)
     struct sender_engine *e = ctx;
     metric_observe_us(metric_cell(e->opts.metrics, SENDER_METRIC_STORE),
                       clock_us() - e->store_began_us);
-    if (has_failed(e, "store", err)) {
+    if (sender_round_failed(e, "store", err)) {
         store_again(e, err);
     } else {
         for (size_t i = 0; i < e->n_storing; i++)
@@ -408,6 +407,7 @@ void sender_rounds(struct sender_engine *e, int64_t now_us)
     if (e->outage_until_us > now_us)
         return;
     store(e);
+    sender_renew(e, now_us);
     for (int c = 0; c < SENDER_CLASSES; c++)
         claim(e, &e->lanes[c], now_us);
     if (e->is_stopping)

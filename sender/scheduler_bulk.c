@@ -17,7 +17,7 @@ static const struct pg_stmt take_bulks = {
     "SELECT b.tenant_id, b.id, b.channel_id, b.kind, b.body, b.outgoing::text, b.created_by, ch.provider, "
     "ch.platform, ch.account_type, (SELECT count(*) FROM (SELECT FROM messages m WHERE m.tenant_id = b.tenant_id "
     "AND m.channel_id = b.channel_id AND m.unsettled AND m.bulk_id IS NOT NULL AND m.status = 'queued' "
-    "LIMIT 10000) x) FROM bulks b JOIN channels_account ch ON ch.id = b.channel_id "
+    "LIMIT 10000) x), ch.settings->>'send_per_minute' FROM bulks b JOIN channels_account ch ON ch.id = b.channel_id "
     "JOIN tenants t ON t.id = b.tenant_id AND t.status = 'active' WHERE b.status = 'running' AND coalesce(b.send_at, '-infinity') <= now() "
     "AND ch.status NOT IN ('auth_required', 'stopped', 'deleted', 'disconnected') ORDER BY b.updated_at LIMIT $1::int FOR UPDATE OF b SKIP LOCKED"};
 static const struct pg_stmt take_recipients = {
@@ -97,12 +97,18 @@ struct handing {
 
 /* --- which, and how many ---------------------------------------------------------------------- */
 
+/* As the sender paces the channel: its setting goes before what is published. */
 static double rate_of(const struct scheduling *s, const struct pg_result *r, int i)
 {
+    int64_t per_minute;
+    bool is_set = str_i64(pg_text(r, i, 11), &per_minute) && per_minute >= 0;
+    if (is_set && per_minute > 0)
+        return (double)per_minute / 60;
     const struct sender_scheduler_opts *o = s->opts;
     double rate =
         o->rate ? o->rate(o->ctx, pg_text(r, i, 7), pg_text(r, i, 9), pg_text(r, i, 2)) : 0;
-    return rate > 0 ? rate : (double)s->conf->bulk_rate;
+    double of_none = (double)s->conf->bulk_rate;
+    return rate <= 0 || (is_set && rate < of_none) ? of_none : rate;
 }
 
 static void read_bulks(struct handing *h, const struct pg_result *r)

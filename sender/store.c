@@ -27,6 +27,7 @@ struct asked {
         sender_on_channels *channels;
         sender_on_slots *slots;
         sender_on_claims *claims;
+        sender_on_leases *leases;
         void (*done)(void *ctx, const struct err *err);
     } on;
     void *ctx;
@@ -334,6 +335,43 @@ void sender_store_claim(struct sender_store *s, struct uuid claim_id,
     struct pg_param channels = pg_array_param(&s->arrays[8]);
     pg_tx_send(tx, &sender_sql_channels, &channels, 1);
     pg_tx_commit(tx, on_claims, a);
+}
+
+/* --- leases -------------------------------------------------------------------------------------
+ */
+
+static void on_leases(void *ctx, struct pg_result *const *results, int n, const struct err *err,
+                      const char *sqlstate, const char *constraint)
+{
+    struct asked *a = ctx;
+    (void)n, (void)sqlstate, (void)constraint;
+    bool *is_ours = xalloc(a->n + 1);
+    for (int i = 0; !err && i < pg_rows(results[FIRST]); i++) {
+        int64_t ord = pg_i64(results[FIRST], i, 0);
+        if (ord >= 1 && (size_t)ord <= a->n)
+            is_ours[ord - 1] = true;
+    }
+    a->on.leases(a->ctx, is_ours, a->n, err);
+    free(is_ours);
+    asked_free(a);
+}
+
+void sender_store_renew(struct sender_store *s, const struct sender_lease *leases, size_t n,
+                        sender_on_leases *cb, void *ctx)
+{
+    struct pg_tx *tx;
+    struct asked *a = begin(s, n, ctx, &tx);
+    char lease[24];
+    a->on.leases = cb;
+    for (size_t i = 0; i < n; i++) {
+        put_uuid(&s->arrays[0], leases[i].tenant_id);
+        pg_array_str(&s->arrays[1], leases[i].message_id);
+        pg_array_i64(&s->arrays[2], leases[i].attempt);
+    }
+    (void)snprintf(lease, sizeof lease, "%lld", (long long)s->lease_ms);
+    struct pg_param more = text_param(lease);
+    send_stmt(s, tx, &sender_sql_renew, 3, &more, 1);
+    pg_tx_commit(tx, on_leases, a);
 }
 
 void sender_store_release(struct sender_store *s, struct uuid claim_id,

@@ -77,6 +77,17 @@ void sender_store_release(struct sender_store *s, struct uuid claim_id,
                           const struct sender_want *wants, size_t n,
                           void (*cb)(void *ctx, const struct err *err), void *ctx);
 
+/* --- leases ----------------------------------------------------------------------------------- */
+struct sender_lease {
+    struct uuid tenant_id;
+    struct str message_id;
+    int64_t attempt;
+};
+/* Which of them are still ours, for one more lease from now. */
+typedef void sender_on_leases(void *ctx, const bool *is_ours, size_t n, const struct err *err);
+void sender_store_renew(struct sender_store *s, const struct sender_lease *leases, size_t n,
+                        sender_on_leases *cb, void *ctx);
+
 /* --- answers ---------------------------------------------------------------------------------- */
 struct sender_told {
     struct uuid tenant_id, channel_id, conversation_id;

@@ -148,6 +148,15 @@ const struct pg_stmt sender_sql_release = {
     "UPDATE send_attempts a SET finished_at = now(), outcome = 'retry', class = 'unclaimed', retry_at = now()"
     " FROM mine WHERE a.tenant_id = mine.tenant_id AND a.message_id = mine.id AND a.attempt = mine.attempt"};
 
+/* Only what is still ours. */
+const struct pg_stmt sender_sql_renew = {
+    "sender_renew",
+    "UPDATE messages m SET lease_until = clock_timestamp() + $4::bigint * interval '1 millisecond'"
+    " FROM unnest($1::uuid[], $2::uuid[], $3::int[]) WITH ORDINALITY AS l(tenant_id, id, attempt, ord)"
+    " WHERE m.tenant_id = l.tenant_id AND m.id = l.id AND m.attempt = l.attempt AND m.status = 'sending'"
+    " AND m.lease_until > clock_timestamp() RETURNING l.ord"};
+
+/* A proof that comes after its lease has ended goes over what the scheduler wrote then. */
 /* $12: after so many milliseconds the provider is asked whether it has what is uncertain. */
 const struct pg_stmt sender_sql_answers = {
     "sender_answers",
@@ -161,7 +170,7 @@ const struct pg_stmt sender_sql_answers = {
     " AS r(tenant_id, message_id, attempt, outcome, class, status, external_id, conversation, code, message,"
     "  retry_at_ms)"
     " WHERE a.tenant_id = r.tenant_id AND a.message_id = r.message_id AND a.attempt = r.attempt"
-    "  AND a.finished_at IS NULL"};
+    "  AND (a.finished_at IS NULL OR a.error_code = 'lease_expired' AND r.outcome IN ('sent', 'failed'))"};
 
 /* The next slot of these is not before the pause has passed; then they go on as the rate allows,
  * without a burst. */

@@ -132,21 +132,21 @@ class Callers:
         self.port, self.token, self.conversations = stack.api_port, token, conversations
         self.answered = {}
 
-    def post(self, rate, seconds, n_threads=8):
+    def post(self, rate, seconds, n_threads=8, label=""):
         begin = time.monotonic() + 0.2
-        threads = [threading.Thread(target=self._run, args=(begin, i, n_threads, rate, rate * seconds)) for i in range(n_threads)]
+        threads = [threading.Thread(target=self._run, args=(begin, i, n_threads, rate, rate * seconds, label)) for i in range(n_threads)]
         for t in threads:
             t.start()
         for t in threads:
             t.join()
 
-    def _run(self, begin, first, step, rate, n):
+    def _run(self, begin, first, step, rate, n, label):
         connection = http.client.HTTPConnection("127.0.0.1", self.port)
         for i in range(first, n, step):
             pause = begin + i / rate - time.monotonic()
             if pause > 0:
                 time.sleep(pause)
-            text = f"{rate}-{i}"
+            text = f"{label}{rate}-{i}"
             c = self.conversations[i % len(self.conversations)]
             connection.request(
                 "POST", f"/api/conversations/{c.id}/messages", json.dumps({"text": text}),
@@ -224,43 +224,51 @@ def bucket_needed(at_ms, per_second):
 # --- who waits for whom ----------------------------------------------------------------------------------
 
 
-def reply_ages(free, conversation, label, n):
-    """Replies, one after the other; ms from the command's acknowledgement to the first byte."""
-    told = {}
-    for i in range(n):
-        text = f"{label}-{i}"
-        conversation.send(text)
-        told[text] = time.monotonic_ns()
-        time.sleep(0.1)
-    wait_until(lambda: told.keys() <= free.answers.times().keys(), 120, "all replies went out")
-    first = free.answers.times()
-    return [(first[t] - at) / 1e6 for t, at in told.items()]
+class Replies:
+    """One reply each 100 ms through the api; ms from its answer to the first byte at the provider."""
+
+    def __init__(self, free, tenant, conversation):
+        self.free, self.callers = free, Callers(free.stack, tenant.token(), [conversation])
+
+    def ages(self, n, label):
+        self.callers.answered.clear()
+        self.callers.post(10, n // 10, n_threads=1, label=label)
+        told = dict(self.callers.answered)
+        wait_until(lambda: told.keys() <= self.free.answers.times().keys(), 120, "all replies went out")
+        first = self.free.answers.times()
+        return [(first[t] - at) / 1e6 for t, at in told.items()]
 
 
 def measure_fairness(bench):
+    """Replies without the bulk, beside it, and without it again, in one run."""
     n, n_bulk = 150, NUMBERS[0] if NUMBERS else 100_000
     rows = []
     for label, per_minute in (("30/s", 1800), ("no limit", 0)):
-        free = Free(bench, 0, is_recorded=True)
-        other = free.stack.tenant("other")
-        reply = free.load.channel(tenant=other, **FREE).conversation(7)
-        bulk = free.load.channel(send_per_minute=per_minute, send_per_minute_to_one=0)
-        reply_ages(free, reply, "warm", 20)
-        alone = reply_ages(free, reply, "alone", n)
-        conversations = bulk.conversations(n_bulk)
-        bulk.store_to_each(conversations, "bulk {ext}", bulk=True)
-        wait_until(lambda: free.sent() > n + 20 + 50, 60, "the bulk runs")
+        free = Free(bench, 0, is_recorded=True, bulk_rate=10_000)
+        free.stack.start("api", key_ring=free.stack.key_ring, allowed_hosts=free.answers.host, user_rate=100000, tenant_rate=100000)
+        channels = free.load.channel(send_per_minute=per_minute, send_per_minute_to_one=0), free.load.channel(
+            tenant=free.stack.tenant("other"), **FREE
+        )
+        bulk, others = channels
+        reply = Replies(free, others.tenant, others.conversation(7))
+        same = Replies(free, bulk.tenant, free.load.channel(**FREE).conversation(8))
+        reply.ages(20, "warm-")
+        same.ages(20, "warm-same-")
+        ages = {"another tenant's, without": reply.ages(n, "alone-"), "the same tenant's, without": same.ages(n, "same-alone-")}
+        request = {"channel_id": bulk.id, "message": {"text": "bulk"}, "recipients": [{"to": str(10**6 + i)} for i in range(n_bulk)]}
+        made = bulk.tenant.api().ok("POST", "/api/messages/bulk", 202, json=request)["bulk"]
+        wait_until(lambda: free.sent() > 2 * n + 40 + 100, 120, "the bulk runs")
         before, began = free.sent(), time.monotonic()
-        beside = reply_ages(free, reply, "beside", n)
-        running = (free.sent() - before - n) / (time.monotonic() - began)
-        left = free.stack.scalar("SELECT count(*) FROM messages WHERE status = 'queued' AND bulk_id IS NOT NULL")
-        for name, ages in (("without", alone), (f"beside a bulk of {n_bulk:,}, {label}", beside)):
-            rows.append([name, *(f"{percentile(ages, p):.1f}" for p in (50, 90, 99)), f"{max(ages):.1f}"])
-        rows[-1] += [f"{running:.0f}", f"{left:,}"]
-        rows[-2] += ["", ""]
+        ages["another tenant's, beside"] = reply.ages(n, "beside-")
+        ages["the same tenant's, beside"] = same.ages(n, "same-beside-")
+        running = (free.sent() - before - 2 * n) / (time.monotonic() - began)
+        left = n_bulk - free.stack.scalar("SELECT handed_out FROM bulks WHERE id = %s", made["id"])
+        for name, some in sorted(ages.items()):
+            rows.append([label, name, *(f"{percentile(some, p):.1f}" for p in (50, 90, 99)), f"{max(some):.1f}"])
+            rows[-1] += [f"{running:.0f}", f"{left:,}"] if "beside" in name else ["", ""]
         free.close()
-    print(f"\n{n} replies of another tenant, ms from the command's acknowledgement to the first byte at the provider\n")
-    table(["", "p50", "p90", "p99", "max", "bulk sends/s", "bulk left after"], rows)
+    print(f"\n{n} replies beside a bulk of {n_bulk:,}: ms from the api's answer to the first byte at the provider\n")
+    table(["bulk", "replies", "p50", "p90", "p99", "max", "bulk sends/s", "bulk left after"], rows)
 
 
 def main():

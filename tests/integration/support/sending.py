@@ -52,14 +52,44 @@ class Sending:
         self.stack, self.simulator = stack, simulator
         self.ring = KeyRing(stack.folder / "key_ring")
         self.tenant = stack.tenant()
+        self._senders = {}
 
     def start(self, ready=True, **settings):
         """A sender whose retries are quick enough for a test."""
-        defaults = {
+        return self.stack.start("sender", ready=ready, **{**self._defaults(), **settings})
+
+    def _defaults(self):
+        return {
             "key_ring": self.ring.path, "allowed_hosts": self.simulator.host, "retry_first": "200ms",
-            "scheduler_poll": "50ms", "unclaimed_after": "500ms",
+            "scheduler_poll": "50ms", "unclaimed_after": "500ms", "session_timeout": "6s",
         }  # fmt: skip
-        return self.stack.start("sender", ready=ready, **{**defaults, **settings})
+
+    def sender(self, **settings):
+        """The one sender of this stack, running with these settings: it is begun again only when they differ.
+
+        The same instance gets its partitions back at once.
+        """
+        return self._instance("first", settings)
+
+    def second_sender(self, **settings):
+        return self._instance("second", settings)
+
+    def stop_second(self):
+        daemon, _ = self._senders.get("second", (None, None))
+        if daemon is not None and daemon.is_running():
+            daemon.stop()
+
+    def _instance(self, name, settings):
+        daemon, running = self._senders.get(name, (None, None))
+        if daemon is None:
+            daemon = self.start(**settings)
+        elif settings != running or not daemon.is_running():
+            if daemon.is_running():
+                daemon.stop()
+            daemon.configure({**self._defaults(), **settings})
+            daemon.start()
+        self._senders[name] = daemon, settings
+        return daemon
 
     def channel(self, provider="telegram", account=None, kind=None, tenant=None, **settings):
         account = account or str(uuid.uuid4().int % 10**9 + 10**9)
@@ -124,6 +154,25 @@ class Channel:
         )  # fmt: skip
         return ids
 
+    def send_to_each(self, conversations, text="{ext}", bulk=False):
+        """The same, commanded."""
+        ids = self.store_to_each(conversations, text, bulk)
+        produce_commands(self._stack.topics, conversations, ids, int(bulk))
+        return ids
+
+    def texts(self):
+        """What the provider accepted, in its order."""
+        return [row["text"] for row in self.sending.simulator.ledger(account=self.account)]
+
+    def wait_sends(self, n, timeout=60):
+        return self.sending.simulator.wait_sends(n, timeout, account=self.account)
+
+    def settled(self):
+        """Its messages by status."""
+        return dict(self._stack.query(
+            "SELECT status, count(*) FROM messages WHERE tenant_id = %s AND channel_id = %s GROUP BY 1", self.tenant.id, self.id
+        ))  # fmt: skip
+
     def status(self):
         return self._stack.scalar("SELECT status FROM channels_account WHERE id = %s", self.id)
 
@@ -158,6 +207,12 @@ class Conversation:
         message_id = self.store(text, **columns)
         self.command(message_id)
         return message_id
+
+    def send_all(self, texts, times=1):
+        """In this order; each commanded `times`."""
+        ids = [self.store(text) for text in texts]
+        produce_commands(self._stack.topics, [self] * len(ids) * times, ids * times)
+        return ids
 
     def message(self, message_id):
         names = "status", "attempt", "external_message_id", "error_code", "error_message", "next_attempt_at", "rev"

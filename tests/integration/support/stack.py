@@ -31,13 +31,18 @@ class Daemon(Process):
         self.kind = kind
         self.admin_port = free_port()
         name = kind if number == 1 else f"{kind}-{number}"
-        env = {
+        self._given = {
             **stack.daemon_env(kind),
             f"POSTRIDER_{kind.upper()}_ADMIN_PORT": str(self.admin_port),
             f"POSTRIDER_{kind.upper()}_INSTANCE": f"{stack.name}-{name}",
-            **{f"POSTRIDER_{kind.upper()}_{key.upper()}": str(value) for key, value in settings.items()},
         }
-        super().__init__(name, [program(), kind], stack.folder / f"{name}.log", env)
+        super().__init__(name, [program(), kind], stack.folder / f"{name}.log")
+        self.configure(settings)
+
+    def configure(self, settings):
+        """From its next start on."""
+        own = {f"POSTRIDER_{self.kind.upper()}_{key.upper()}": str(value) for key, value in settings.items()}
+        self.env = {**self._given, **own}
 
     def start(self, ready=True):
         super().start()

@@ -156,8 +156,8 @@ const struct pg_stmt sender_sql_renew = {
     " WHERE m.tenant_id = l.tenant_id AND m.id = l.id AND m.attempt = l.attempt AND m.status = 'sending'"
     " AND m.lease_until > clock_timestamp() RETURNING l.ord"};
 
-/* A proof that comes after its lease has ended goes over what the scheduler wrote then. */
-/* $12: after so many milliseconds the provider is asked whether it has what is uncertain. */
+/* A proof that comes after its lease has ended goes over what the scheduler wrote then. $12: after
+ * so many milliseconds the provider is asked whether it has what is uncertain. */
 const struct pg_stmt sender_sql_answers = {
     "sender_answers",
     "UPDATE send_attempts a SET finished_at = clock_timestamp(), outcome = r.outcome, class = r.class,"

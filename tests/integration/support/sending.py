@@ -53,16 +53,14 @@ class Sending:
         self.ring = KeyRing(stack.folder / "key_ring")
         self.tenant = stack.tenant()
         self._senders = {}
+        self.defaults = {
+            "key_ring": self.ring.path, "allowed_hosts": simulator.host, "retry_first": "200ms",
+            "scheduler_poll": "50ms", "unclaimed_after": "500ms", "session_timeout": "6s",
+        }  # fmt: skip
 
     def start(self, ready=True, **settings):
         """A sender whose retries are quick enough for a test."""
-        return self.stack.start("sender", ready=ready, **{**self._defaults(), **settings})
-
-    def _defaults(self):
-        return {
-            "key_ring": self.ring.path, "allowed_hosts": self.simulator.host, "retry_first": "200ms",
-            "scheduler_poll": "50ms", "unclaimed_after": "500ms", "session_timeout": "6s",
-        }  # fmt: skip
+        return self.stack.start("sender", ready=ready, **{**self.defaults, **settings})
 
     def sender(self, **settings):
         """The one sender of this stack, running with these settings: it is begun again only when they differ.
@@ -86,7 +84,7 @@ class Sending:
         elif settings != running or not daemon.is_running():
             if daemon.is_running():
                 daemon.stop()
-            daemon.configure({**self._defaults(), **settings})
+            daemon.configure({**self.defaults, **settings})
             daemon.start()
         self._senders[name] = daemon, settings
         return daemon

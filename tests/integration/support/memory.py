@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a core dump of a process would hold: its writable memory, without what was marked as not to be dumped."""
+import pathlib
 import re
 
 _STEP = 4 << 20
@@ -45,3 +46,10 @@ def find_in_memory(pid, needles):
                 tail = data[-longest:]
                 at += len(data)
     return found
+
+def peak_mib(pid, begin=False):
+    """The most memory that it had since the last `begin`."""
+    if begin:
+        pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
+    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024

@@ -232,6 +232,16 @@ static void count_unread(struct fact *f, struct conversation *c, const struct me
     router_mark_conversation(f, c);
 }
 
+/* Of several names the greatest, so that their order does not count. */
+static void take_alias(struct fact *f, struct message *msg)
+{
+    struct str alias = f->event->external_alias;
+    if (str_eq(alias, msg->external_id) || !router_take_greater(&msg->external_alias, alias))
+        return;
+    msg->alias_changed = true;
+    msg->changed = true;
+}
+
 static void create_message(struct model *m, struct fact *f)
 {
     assert(f->conversation); // admitted only with one
@@ -251,6 +261,7 @@ static void create_message(struct model *m, struct fact *f)
     router_mark_message(m, f, msg, CHANGE_CREATED);
     show_as_last(f, f->conversation, msg);
     count_unread(f, f->conversation, msg);
+    take_alias(f, msg);
     router_merge_early(m, f, msg);
     router_apply_watermarks(m, f, msg);
 }
@@ -302,6 +313,7 @@ static void apply_message(struct model *m, struct fact *f)
         router_mark_message(m, f, msg, CHANGE_STATUS);
         router_merge_early(m, f, msg);
     }
+    take_alias(f, msg);
     take_content(m, f, msg);
     if (is_out(msg))
         router_apply_status(m, f, msg, STR("sent"), STR_NONE, STR_NONE);

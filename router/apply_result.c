@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apply_parts.h"
+#include "lattice.h"
 
 /* The echo came first and made a row of its own: its facts go into the api's row. */
 static void absorb(struct model *m, struct fact *f, struct message *msg, struct message *echo)
@@ -13,6 +14,7 @@ static void absorb(struct model *m, struct fact *f, struct message *msg, struct 
     echo->trace = f->trace;
     struct str external_id = echo->external_id;
     echo->external_id = STR_NONE;
+    msg->alias_changed |= router_take_greater(&msg->external_alias, echo->external_alias);
     router_model_name_message(m, msg, external_id);
     router_mark_message(m, f, msg, CHANGE_STATUS);
     if (echo->edited_at_ms)

@@ -54,6 +54,7 @@ struct message {
     struct conversation *conversation; /* NULL: not in memory (an event that named none) */
     struct str conversation_id;
     struct str id, external_id, client_ref, direction, status, kind, body, content, reply_to;
+    struct str external_alias; /* the network's own id of it */
     struct str sender_id, sender_name, source_key, edit_key, error_code, error_message;
     struct str created_by;       /* who had it sent, by the api */
     struct str attachments_json; /* as stored; absent: see attachments */
@@ -65,6 +66,7 @@ struct message {
     bool is_new, changed;
     bool text_changed;    /* more than its status is to be written */
     bool content_changed; /* its attachments too */
+    bool alias_changed;   /* those that answer it may know it by this name */
     bool removed;         /* merged into another row */
     bool is_moved;        /* into another conversation, and its client does not know yet */
     enum change publish;

@@ -270,6 +270,7 @@ static void read_message(struct batch *b, struct message *m, const struct pg_res
     m->body = router_store_text(b, r, i, col++);
     m->content = router_store_text(b, r, i, col++);
     m->reply_to = router_store_text(b, r, i, col++);
+    m->external_alias = router_store_text(b, r, i, col++);
     m->sender_id = router_store_text(b, r, i, col++);
     m->sender_name = router_store_text(b, r, i, col++);
     m->source_key = router_store_text(b, r, i, col++);

@@ -5,7 +5,7 @@
 
 #define MESSAGE_COLUMNS                                                                                                                                                                                         \
     "m.channel_id, m.id, m.external_message_id, m.conversation_id, m.client_ref, m.direction, m.status, m.kind, "                                                                                               \
-    "m.body, m.content::text, m.reply_to, m.sender_id, m.sender_name, m.source_key, m.edit_key, m.error_code, "                                                                                                 \
+    "m.body, m.content::text, m.reply_to, m.external_alias, m.sender_id, m.sender_name, m.source_key, m.edit_key, m.error_code, "                                                                               \
     "m.error_message, m.attachment_count, m.attempt, m.conversation_seq, " MS("m.provider_at") ", " MS("m.stored_at") ", " MS(                                                                                  \
         "m.edited_at") ", " MS("m.deleted_at") ", " MS("m.next_attempt_at") ", " MS("m.send_at") ", m.created_by, m.rev, m.is_proven, "                                                                         \
                                                                                                  "CASE WHEN m.attachment_count > 0 THEN (SELECT jsonb_agg(jsonb_build_object('type', a.type, 'url', a.url, "    \

@@ -78,12 +78,13 @@ static void put_new(struct store *s, const struct message *m)
     put_int(&w, m->edited_at_ms);
     put_int(&w, m->deleted_at_ms);
     put_bool(&w, m->is_proven);
+    put(&w, m->external_alias);
 }
 
 static bool save_new(struct store *s, struct batch *b, struct err *err)
 {
     int n = 0;
-    router_store_columns(s, 26);
+    router_store_columns(s, 27);
     for (const struct message *m = b->model.first_message; m; m = m->next) {
         if (!m->is_new || m->removed)
             continue;
@@ -102,7 +103,7 @@ static bool is_update(const struct message *m)
 static bool save_status(struct store *s, struct batch *b, struct err *err)
 {
     int n = 0;
-    router_store_columns(s, 9);
+    router_store_columns(s, 10);
     for (const struct message *m = b->model.first_message; m; m = m->next) {
         if (!is_update(m))
             continue;
@@ -116,6 +117,7 @@ static bool save_status(struct store *s, struct batch *b, struct err *err)
         put_int(&w, m->next_attempt_at_ms);
         put_bool(&w, m->is_proven);
         put_int(&w, m->publish != CHANGE_NONE); // what no client is told is no revision
+        put(&w, m->external_alias);
         n++;
     }
     return send_if(s, n, SET_STATUS, err);
@@ -146,6 +148,43 @@ static bool save_texts(struct store *s, struct batch *b, struct err *err)
         n++;
     }
     return send_if(s, n, SET_MESSAGES, err);
+}
+
+/* Behind all that writes messages. */
+static bool resolve_replies(struct store *s, struct batch *b, struct err *err)
+{
+    int n = 0;
+    router_store_columns(s, 5);
+    for (const struct message *m = b->model.first_message; m; m = m->next) {
+        if (m->removed || !m->reply_to.len || !(m->is_new || m->text_changed))
+            continue;
+        struct row w = row_of(s);
+        put(&w, m->channel->tenant_id);
+        put(&w, m->id);
+        put(&w, m->channel->id);
+        put(&w, m->conversation_id);
+        put(&w, m->reply_to);
+        n++;
+    }
+    return send_if(s, n, RESOLVE_REPLIES, err);
+}
+
+static bool rename_replies(struct store *s, struct batch *b, struct err *err)
+{
+    int n = 0;
+    router_store_columns(s, 5);
+    for (const struct message *m = b->model.first_message; m; m = m->next) {
+        if (m->removed || !m->alias_changed || !m->external_id.ptr)
+            continue;
+        struct row w = row_of(s);
+        put(&w, m->channel->tenant_id);
+        put(&w, m->channel->id);
+        put(&w, m->conversation_id);
+        put(&w, m->external_alias);
+        put(&w, m->external_id);
+        n++;
+    }
+    return send_if(s, n, RENAME_REPLIES, err);
 }
 
 static bool drop_attachments(struct store *s, struct batch *b, struct err *err)
@@ -403,6 +442,10 @@ static void take_row(struct batch *b, int id, const struct pg_result *r, int i)
     case SET_STATUS:
         router_model_message_by_id(&b->model, pg_text(r, i, 0))->rev = pg_i64(r, i, 1);
         break;
+    case RESOLVE_REPLIES:
+        router_model_message_by_id(&b->model, pg_text(r, i, 0))->reply_to =
+            router_store_text(b, r, i, 1);
+        break;
     case PUT_REACTIONS: {
         struct channel *ch = router_table_find(&b->channels_by_id, NULL, pg_text(r, i, 0));
         router_model_reaction(&b->model, ch, pg_text(r, i, 1), pg_text(r, i, 2))->rev =
@@ -437,10 +480,11 @@ bool router_store_save(struct store *s, struct batch *b, struct err *err)
     // Removed rows first: the row that takes their place takes their external id too.
     if (!router_store_quarantine(s, b, err) || !save_removed(s, b, err) ||
         !save_merged(s, b, err) || !save_new(s, b, err) || !save_status(s, b, err) ||
-        !save_texts(s, b, err) || !drop_attachments(s, b, err) || !add_attachments(s, b, err) ||
-        !save_receipts(s, b, err) || !save_reactions(s, b, err) || !save_early(s, b, err) ||
-        !drop_early(s, b, err) || !save_channels(s, b, err) || !save_parents(s, b, err) ||
-        !save_conversations(s, b, err) || !save_events(s, b, err) ||
+        !save_texts(s, b, err) || !resolve_replies(s, b, err) || !rename_replies(s, b, err) ||
+        !drop_attachments(s, b, err) || !add_attachments(s, b, err) || !save_receipts(s, b, err) ||
+        !save_reactions(s, b, err) || !save_early(s, b, err) || !drop_early(s, b, err) ||
+        !save_channels(s, b, err) || !save_parents(s, b, err) || !save_conversations(s, b, err) ||
+        !save_events(s, b, err) ||
         !router_store_send_plain(s, COMMIT, &router_save_sql[COMMIT], err) ||
         !router_store_run(s, b, take_saved, err))
         return err_wrap(err, "storing");

@@ -57,24 +57,24 @@ const struct pg_stmt router_save_sql[] = {
         {"add_messages",
          "INSERT INTO messages (tenant_id, id, channel_id, conversation_id, provider, platform, external_message_id, "
          "client_ref, direction, status, kind, body, content, reply_to, sender_id, sender_name, source_key, edit_key, "
-         "error_code, error_message, attachment_count, provider_at, stored_at, edited_at, deleted_at, is_proven) "
+         "error_code, error_message, attachment_count, provider_at, stored_at, edited_at, deleted_at, is_proven, external_alias) "
          "SELECT u.tenant, u.id, u.channel, u.conversation, u.provider, u.platform, u.ext, u.ref, u.direction, "
          "u.status, u.kind, u.body, u.content::jsonb, u.reply_to, u.sender, u.sender_name, u.source_key, u.edit_key, "
          "u.error_code, u.error_message, u.attachments, " AT("u.provider_at") ", " AT("u.stored_at") ", " AT("u.edited_at") ", " AT(
-             "u.deleted_at") ", u.proven FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], "
+             "u.deleted_at") ", u.proven, u.alias FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], "
                              "$8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], "
                              "$16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::int[], $22::bigint[], $23::bigint[], "
-                             "$24::bigint[], $25::bigint[], $26::bool[]) u(tenant, id, channel, conversation, provider, platform, ext, ref, direction, "
+                             "$24::bigint[], $25::bigint[], $26::bool[], $27::text[]) u(tenant, id, channel, conversation, provider, platform, ext, ref, direction, "
                              "status, kind, body, content, reply_to, sender, sender_name, source_key, edit_key, error_code, "
-                             "error_message, attachments, provider_at, stored_at, edited_at, deleted_at, proven)"},
+                             "error_message, attachments, provider_at, stored_at, edited_at, deleted_at, proven, alias)"},
     [SET_STATUS] =
         {"set_status",
          "UPDATE messages m SET status = u.status, external_message_id = u.ext, error_code = u.error_code, "
          "error_message = u.error_message, next_attempt_at = " AT(
              "u.next_at") ", "
-                          "lease_until = CASE WHEN u.status = 'sending' THEN m.lease_until END, is_proven = u.proven, rev = m.rev + u.shown, "
+                          "lease_until = CASE WHEN u.status = 'sending' THEN m.lease_until END, is_proven = u.proven, external_alias = u.alias, rev = m.rev + u.shown, "
                           "updated_at = now() FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], "
-                          "$6::text[], $7::bigint[], $8::bool[], $9::int[]) u(tenant, id, ext, status, error_code, error_message, next_at, proven, shown) "
+                          "$6::text[], $7::bigint[], $8::bool[], $9::int[], $10::text[]) u(tenant, id, ext, status, error_code, error_message, next_at, proven, shown, alias) "
                           "WHERE m.tenant_id = u.tenant AND m.id = u.id RETURNING m.id, m.rev"},
     [SET_MESSAGES] =
         {"set_messages",
@@ -85,6 +85,24 @@ const struct pg_stmt router_save_sql[] = {
                              "$8::text[], $9::text[], $10::text[], $11::int[], $12::bigint[], $13::bigint[], $14::bigint[]) "
                              "u(tenant, id, kind, body, content, reply_to, sender, sender_name, source_key, edit_key, attachments, "
                              "provider_at, edited_at, deleted_at) WHERE m.tenant_id = u.tenant AND m.id = u.id"},
+    // What is answered is named by the id that clients know, whichever comes first: the answer
+    // looks for it, or it looks for its answers.
+    [RESOLVE_REPLIES] =
+        {"resolve_replies",
+         "UPDATE messages m SET reply_to = q.ext FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[]) "
+         "u(tenant, id, channel, conversation, reply_to) CROSS JOIN LATERAL (SELECT o.external_message_id AS ext FROM messages o "
+         "WHERE o.tenant_id = u.tenant AND o.channel_id = u.channel AND hashtextextended(o.external_alias, 0) = "
+         "hashtextextended(u.reply_to, 0) AND o.external_alias = u.reply_to AND o.conversation_id = u.conversation "
+         "AND o.external_message_id IS NOT NULL ORDER BY o.external_message_id LIMIT 1) q "
+         "WHERE m.tenant_id = u.tenant AND m.id = u.id RETURNING m.id, m.reply_to"},
+    [RENAME_REPLIES] =
+        {"rename_replies",
+         "WITH named AS (UPDATE messages m SET reply_to = u.ext, rev = m.rev + 1, updated_at = now() "
+         "FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[]) u(tenant, channel, conversation, alias, ext) "
+         "WHERE m.tenant_id = u.tenant AND m.channel_id = u.channel AND hashtextextended(m.reply_to, 0) = "
+         "hashtextextended(u.alias, 0) AND m.reply_to = u.alias AND m.conversation_id = u.conversation "
+         "RETURNING m.tenant_id, m.id) INSERT INTO outbox (tenant_id, id, object_kind, object_id) "
+         "SELECT tenant_id, gen_random_uuid(), 'message', id FROM named"},
     [DROP_ATTACHMENTS] =
         {"drop_attachments",
          "DELETE FROM attachments a USING unnest($1::uuid[], $2::uuid[]) u(tenant, id) "

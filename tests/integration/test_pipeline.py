@@ -39,3 +39,37 @@ def test_two_routers_share_the_work_and_one_comes_and_goes(make_stack):
     assert second.metric("postrider_router_events_total", outcome="new") > before, (
         "the second router got no share after its return"
     )
+
+
+def test_what_is_answered_is_named_by_the_id_that_clients_know_whichever_comes_first(stack):
+    """UniPile has an id of its own for a message, and the network's where it is answered."""
+    stack.start("ingest"), stack.start("router")
+    tenant = stack.tenant()
+    tenant.connect("unipile", "wa-1", "WHATSAPP")
+
+    def post(number, chat, answers=None):
+        body = {
+            "event": "message_received", "account_id": "wa-1", "account_type": "WHATSAPP", "chat_id": chat,
+            "timestamp": f"2026-01-01T00:00:{number:02}.000Z", "message_id": f"u-{chat}-{number}", "message": f"number {number}",
+            "provider_message_id": f"3EB0{number}", "quoted": answers and {"provider_id": f"3EB0{answers}", "text": "as before"},
+            "account_info": {"type": "WHATSAPP", "user_id": "15550100001@s.whatsapp.net"},
+            "sender": {"attendee_id": "a1", "attendee_provider_id": "15550100002@s.whatsapp.net", "attendee_name": "Pat"},
+        }  # fmt: skip
+        assert stack.webhooks.unipile(tenant, body).status_code == 200
+
+    def answered():
+        return {row[0]: row[1:] for row in stack.query(
+            "SELECT external_message_id, reply_to, rev FROM messages WHERE tenant_id = %s AND reply_to IS NOT NULL", tenant.id)}
+
+    post(1, "first")
+    post(2, "first", answers=1)
+    post(4, "late", answers=3)
+    stack.wait_rows(3, "SELECT count(*) FROM messages WHERE tenant_id = %s", tenant.id)
+    assert answered() == {"u-first-2": ("u-first-1", 1), "u-late-4": ("3EB03", 1)}
+    post(3, "other")  # the same id in another conversation is another message
+    post(3, "late")
+    stack.wait_rows(5, "SELECT count(*) FROM messages WHERE tenant_id = %s", tenant.id)
+    assert answered() == {"u-first-2": ("u-first-1", 1), "u-late-4": ("u-late-3", 2)}
+    assert stack.query("SELECT m.external_message_id FROM outbox o JOIN messages m ON m.id = o.object_id") == [("u-late-4",)], (
+        "clients that have seen it hear what it answers"
+    )

@@ -475,10 +475,13 @@ static void an_echo_that_came_first_is_merged_into_the_apis_row(void **state)
 {
     struct setup *s = *state;
     struct message *m = claimed(s, 1), *echo = sent(s, "x1", 100);
+    echo->external_alias = STR("network-1");
     (void)happen(s, (struct event){.kind = EVENT_DELIVERED, .target_id = STR("x1"), .at_ms = 300});
     assert_str(echo->status, "delivered");
     result(s, m, "sent", "x1", 1);
     assert_true(echo->removed);
+    assert_str(m->external_alias, "network-1");
+    assert_true(m->alias_changed);
     assert_str(m->status, "delivered");
     assert_ptr_equal(router_model_message(&s->model, &s->channel, STR("x1")), m);
     assert_str(s->conversation->last_message_id, "api-1");

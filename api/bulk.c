@@ -141,7 +141,8 @@ static const struct json *read_head(struct call *c, struct making *m)
     bool csv = is_csv(c);
     if (!csv && (call_query(c, "channel_id").ptr || call_query(c, "message").ptr ||
                  call_query(c, "name").ptr)) {
-        bad_request(c, STR_NONE, STR("channel_id"), "beside JSON, it stands in the body");
+        call_problem(c, 422, "not_beside_json", STR_NONE,
+                     "channel_id, message and name of a JSON request stand in its body");
         return NULL;
     }
     if (csv && !head_of_csv(c, &head))

@@ -146,7 +146,7 @@ bool call_cursor_read(struct call *c, struct str *parts, int n)
 
 void call_cursor_refuse(struct call *c)
 {
-    call_problem(c, 400, "invalid_cursor", STR_NONE, "cursor: not one that this list has given");
+    call_problem(c, 422, "invalid_cursor", STR_NONE, "cursor: not one that this list has given");
 }
 
 /* --- the answer ------------------------------------------------------------------------------- */

@@ -118,11 +118,11 @@ void call_changed(struct call *c, const char *object_kind, struct str object_id)
 void call_set_rev(struct call *c, int64_t rev);
 bool call_if_match(struct call *c, int64_t *rev);
 /* The cursor of a page: any texts of ours, put together, opaque to clients. Read gives exactly n
- * parts; false: there is one and it is none of ours: 400 was answered. No cursor: parts are absent,
+ * parts; false: there is one and it is none of ours: 422 was answered. No cursor: parts are absent,
  * and true. */
 struct str call_cursor_make(struct call *c, const struct str *parts, int n);
 bool call_cursor_read(struct call *c, struct str *parts, int n);
-/* The same 400, where the parts are none that the list has given. */
+/* The same 422, where the parts are none that the list has given. */
 void call_cursor_refuse(struct call *c);
 
 /* --- the answer ------------------------------------------------------------------------------- */

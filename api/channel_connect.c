@@ -84,7 +84,7 @@ static void on_access(struct call *c, struct pg_result *const *results, int n)
     }
     if (!api_way_is_shared(p->provider)) {
         if (!q->given.token.len) {
-            call_problem(c, 400, "credentials_wanted", STR("#/credentials"),
+            call_problem(c, 422, "credentials_wanted", STR("#/credentials"),
                          "Give the credentials of the account.");
             return;
         }
@@ -94,7 +94,7 @@ static void on_access(struct call *c, struct pg_result *const *results, int n)
     }
     api_secret_wipe(q->given.token);
     if (!p->account.external_id.len && !q->is_test) {
-        call_problem(c, 400, "account_wanted", STR("#/external_account_id"),
+        call_problem(c, 422, "account_wanted", STR("#/external_account_id"),
                      "Name the account: GET /api/channels/{provider}/available lists them.");
         return;
     }

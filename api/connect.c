@@ -29,7 +29,7 @@ bool api_given_read(struct call *c, const struct json *object, const char *point
         .parent_id = json_text(call_arena(c), json_get(object, "parent_id")),
     };
     if (expires.len && !clock_parse(expires, &out->expires_at_ms)) {
-        call_problem(c, 400, "not_a_time", str_of(pointer), "expires_at is no time.");
+        call_problem(c, 422, "not_a_time", str_of(pointer), "expires_at is no time.");
         return false;
     }
     out->token = api_secret_take(c, object, "access_token");

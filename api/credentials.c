@@ -148,7 +148,7 @@ static bool phone_ok(struct call *c, struct str phone)
 {
     if (!phone.len || api_is_e164(phone))
         return true;
-    call_problem(c, 400, "not_a_phone_number", STR("#/whatsapp_phone_number"),
+    call_problem(c, 422, "not_a_phone_number", STR("#/whatsapp_phone_number"),
                  "A phone number begins with + and the country's code, and has 8 to 15 digits.");
     return false;
 }

@@ -93,7 +93,7 @@ static bool check_password(struct call *c, struct str password, struct str email
     const char *why = api_password_weakness(password, email, call_api(c)->conf->password_min);
     if (!why)
         return true;
-    call_problem(c, 400, "weak_password", STR("#/password"), "%s", why);
+    call_problem(c, 422, "weak_password", STR("#/password"), "%s", why);
     return false;
 }
 

@@ -221,7 +221,7 @@ static void on_channel(struct call *c, struct pg_result *const *results, int n)
         return;
     }
     if (pg_rows(r) > 1) {
-        call_problem(c, 400, "channel_wanted", STR("#/channel_id"),
+        call_problem(c, 422, "channel_wanted", STR("#/channel_id"),
                      "Several Instagram accounts are connected: say which one.");
         return;
     }

@@ -144,7 +144,7 @@ bool api_url_ok(struct call *c, struct str url, const char *pointer)
     struct err err = {0};
     if (guard_url(call_api(c)->outside->guard, url, &err))
         return true;
-    call_problem(c, 400, "url_refused", str_of(pointer), "%s", err.msg);
+    call_problem(c, 422, "url_refused", str_of(pointer), "%s", err.msg);
     return false;
 }
 

@@ -37,7 +37,7 @@ bool api_seal(struct call *c, const char *place, const struct send_account *acco
 /* What is stored, in hex; sets token, login, parent_id and api_version. False: 503 was answered. */
 bool api_unseal(struct call *c, const char *place, struct str hex, struct str key_id,
                 struct send_account *account);
-/* Is it an address that a tenant may give? False: 400 was answered, which names the field. */
+/* Is it an address that a tenant may give? False: 422 was answered, which names the field. */
 bool api_url_ok(struct call *c, struct str url, const char *pointer);
 /* Where the operator says that a provider's API is; absent: where the adapter knows it. Never a
  * tenant's to say: whoever answers for an account there gets what is delivered for it. */

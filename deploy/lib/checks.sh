@@ -69,6 +69,18 @@ check_test() {
     exit "$status"
 }
 
+# Calls made from the api's description, to an api of its own, each run with another seed.
+fuzz_api() {
+    local seconds=$1
+    need_services
+    need_python
+    preset_build asan postrider -- -DPOSTRIDER_WERROR=ON "-DPOSTRIDER_PYTHON=$PYTHON"
+    step fuzz "api for $seconds s or a little more"
+    (cd "$ROOT/tests/integration" && POSTRIDER_PROGRAM=$ROOT/build/asan/postrider POSTRIDER_CACHE_DIR=$CACHE \
+        POSTRIDER_FUZZ_SECONDS=$seconds PYTHONDONTWRITEBYTECODE=1 "$PYTHON" -m pytest -q -s -p no:cacheprovider test_api_contract.py) ||
+        die "an answer of the api is not as its description says" "./dev fuzz api finds it again by its seed: POSTRIDER_FUZZ_SEED=SEED"
+}
+
 # Run the fuzzers one after the other. A find is kept under tests/fuzz/regressions/ and replayed by
 # every later ./dev test.
 check_fuzz() {
@@ -76,6 +88,10 @@ check_fuzz() {
     [[ $seconds =~ ^[0-9]+$ ]] || die "'$seconds' is no number of seconds" "./dev fuzz [TARGET] [SECONDS]"
     need_build
     need "${PACKAGES_TEST[@]}"
+    if [ "$target" = api ]; then
+        fuzz_api "$seconds"
+        return
+    fi
     preset_build fuzz fuzzers
     for fuzzer in "$ROOT"/build/fuzz/tests/fuzz_*; do
         { [ -x "$fuzzer" ] && [ -f "$fuzzer" ]; } || continue
@@ -98,7 +114,8 @@ check_fuzz() {
         step "" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$STATE/fuzz/$name.log") runs, nothing found"
     done
     [ "$found" -gt 0 ] || die "there is no fuzz target '$target'" \
-        "Targets: $(cd "$ROOT/tests/fuzz" && echo fuzz_*.c | sed 's/fuzz_//g; s/\.c//g')"
+        "Targets: api $(cd "$ROOT/tests/fuzz" && echo fuzz_*.c | sed 's/fuzz_//g; s/\.c//g')"
+    [ -n "$target" ] || fuzz_api "$seconds"
 }
 
 # bench [NAME] [ARGUMENTS]: tests/bench/NAME.py or .sh against services of its own.

@@ -160,7 +160,7 @@ def test_registering_gives_a_tenant_an_owner_and_a_session(api, shared_stack):
 )
 def test_a_password_that_is_easy_to_guess_is_refused(api, password):
     body = {"email": "someone.else@example.com", "password": password, "name": "A", "tenant_name": "T"}
-    problem = api.problem(400, "weak_password", "POST", "/api/auth/register", json=body)
+    problem = api.problem(422, "weak_password", "POST", "/api/auth/register", json=body)
     assert problem["errors"][0]["pointer"] == "#/password"
 
 
@@ -228,7 +228,7 @@ def test_an_invited_user_chooses_a_password_and_works_in_the_tenant(api, shared_
     api.problem(401, "invalid_credentials", "POST", "/api/auth/login", json={"email": email, "password": PASSWORD})
     body = {"token": invited["invitation"]["token"], "password": PASSWORD}
     api.problem(
-        400, "weak_password", "POST", "/api/auth/accept-invitation", json={**body, "password": "password123"}
+        422, "weak_password", "POST", "/api/auth/accept-invitation", json={**body, "password": "password123"}
     )
     accepted = api.ok("POST", "/api/auth/accept-invitation", 201, json=body)
     assert accepted["user"]["name"] == "Grace" and accepted["user"]["status"] == "active"
@@ -288,7 +288,7 @@ def test_users_are_listed_by_pages(api):
         if not cursor:
             break
     assert seen == sorted(ids)
-    owner.problem(400, "invalid_cursor", "GET", "/api/users?cursor=nonsense")
+    owner.problem(422, "invalid_cursor", "GET", "/api/users?cursor=nonsense")
     owner.problem(400, "invalid_request", "GET", "/api/users?limit=0")
     owner.problem(400, "invalid_request", "GET", "/api/users?limit=1&limit=2")
 

@@ -87,7 +87,7 @@ def test_a_list_is_paged_in_the_order_of_the_latest_message(inbox):
     tied = sorted(made[2:5], reverse=True)
     assert ids == [made[6], made[5], *tied, silent, made[1], made[0]] and n == 4
     assert inbox.pages("/api/conversations", 100)[1] == 1
-    inbox.api.problem(400, "invalid_cursor", "GET", "/api/conversations?cursor=nonsense")
+    inbox.api.problem(422, "invalid_cursor", "GET", "/api/conversations?cursor=nonsense")
     inbox.api.problem(400, "invalid_request", "GET", "/api/conversations?limit=101")
     inbox.api.problem(400, "invalid_request", "GET", "/api/conversations?color=red")
 
@@ -95,7 +95,7 @@ def test_a_list_is_paged_in_the_order_of_the_latest_message(inbox):
 def test_forged_cursors_are_refused_and_never_reach_the_database(inbox):
     for parts in (["1", "", "x", str(uuid.uuid4())], ["1", "", "9" * 18, str(uuid.uuid4())], ["1", "", "1", "no"],
                   ["1", "ab", "1", str(uuid.uuid4())], ["1", "", "1"], ["2", "", "1", str(uuid.uuid4())]):  # fmt: skip
-        inbox.api.problem(400, "invalid_cursor", "GET", f"/api/conversations?cursor={forged_cursor(*parts)}")
+        inbox.api.problem(422, "invalid_cursor", "GET", f"/api/conversations?cursor={forged_cursor(*parts)}")
 
 
 def test_every_list_refuses_a_forged_cursor_in_the_same_way(inbox):
@@ -103,7 +103,7 @@ def test_every_list_refuses_a_forged_cursor_in_the_same_way(inbox):
     for path in ("/api/users", "/api/channels", "/api/conversations", f"{one}/messages", f"{one}/notes", "/api/messages/bulk",
                  "/api/webhooks/health", "/api/webhooks/quarantine", "/api/audit"):  # fmt: skip
         for key in ("", "1"):
-            inbox.api.problem(400, "invalid_cursor", "GET", f"{path}?cursor={forged_cursor('1', '', key, 'no')}")
+            inbox.api.problem(422, "invalid_cursor", "GET", f"{path}?cursor={forged_cursor('1', '', key, 'no')}")
 
 
 def test_filters_hold_alone_and_together(inbox):

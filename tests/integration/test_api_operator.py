@@ -43,7 +43,7 @@ def test_tenants_are_created_listed_changed_and_limited(shop):
         assert len(page["items"]) == 1
         listed, cursor = listed + [page["items"][0]["id"]], page["next_cursor"]
     assert {tenant.id, zoe} <= set(listed) and len(set(listed)) == len(listed) == stack.scalar("SELECT count(*) FROM tenants")
-    api.problem(400, "invalid_cursor", "GET", f"/api/operator/tenants?cursor={forged_cursor('1', '', 'Zoe', 'no')}")
+    api.problem(422, "invalid_cursor", "GET", f"/api/operator/tenants?cursor={forged_cursor('1', '', 'Zoe', 'no')}")
 
     stack.run("channel", "connect", zoe, "telegram", "1")
     refused = stack.run("channel", "connect", zoe, "telegram", "2", check=False)

@@ -95,8 +95,18 @@ static void no_operation(struct call *c)
     call_problem(c, 405, "method_not_allowed", STR_NONE, "this path does not take that method");
 }
 
+static void refuse_token(struct call *c, const char *why)
+{
+    http_set_header(c->http, "WWW-Authenticate", STR("Bearer error=\"invalid_token\""));
+    call_problem(c, 401, "invalid_token", STR_NONE, "%s", why);
+}
+
 static void serve_known(struct call *c)
 {
+    if (c->standing.is_removed) {
+        refuse_token(c, "the token's user was taken away");
+        return;
+    }
     if (c->standing.is_suspended) {
         call_problem(c, 403, "tenant_suspended", STR_NONE,
                      "the operator has suspended this tenant");
@@ -120,25 +130,28 @@ static void on_standing(struct call *c, struct pg_result *const *results, int n)
         return;
     }
     if (pg_rows(r) == 0) {
-        http_set_header(c->http, "WWW-Authenticate", STR("Bearer error=\"invalid_token\""));
-        call_problem(c, 401, "invalid_token", STR_NONE, "the token's tenant does not exist");
+        refuse_token(c, "the token's tenant does not exist");
         return;
     }
-    c->standing = (struct api_standing){str_eq_c(pg_text(r, 0, 0), "suspended"), pg_i64(r, 0, 1)};
-    api_standing_put(c->api->standings, c->who.tenant_id, clock_ms(), &c->standing);
+    c->standing = (struct api_standing){.is_suspended = str_eq_c(pg_text(r, 0, 0), "suspended"),
+                                        .is_removed = str_eq_c(pg_text(r, 0, 2), "t"),
+                                        .rate = pg_i64(r, 0, 1)};
+    api_standing_put(c->api->standings, c->who.tenant_id, c->who.user_id, clock_ms(), &c->standing);
     serve_known(c);
 }
 
-/* What the operator said of the caller's tenant, first from memory. */
+/* How the caller and its tenant stand, first from memory. */
 static void serve_tenant(struct call *c)
 {
     static const struct pg_stmt stmt = {
-        "api_standing", "SELECT status, requests_per_second FROM tenants WHERE id = $1"};
-    if (api_standing_get(c->api->standings, c->who.tenant_id, clock_ms(), &c->standing)) {
+        "api_standing", "SELECT status, requests_per_second, EXISTS (SELECT FROM removed_users "
+                        "WHERE tenant_id = $1 AND user_id = $2) FROM tenants WHERE id = $1"};
+    const struct str ids[] = {c->who.tenant_id, c->who.user_id};
+    if (api_standing_get(c->api->standings, ids[0], ids[1], clock_ms(), &c->standing)) {
         serve_known(c);
         return;
     }
-    call_send(c, &stmt, &c->who.tenant_id, 1);
+    call_send(c, &stmt, ids, 2);
     call_run(c, on_standing);
 }
 
@@ -204,7 +217,8 @@ bool api_calls_on_head(void *ctx, struct http_request *r)
     c->op = c->route.operation;
     if (is_too_many(c) || !api_admit_token(c))
         return true;
-    (void)api_standing_get(c->api->standings, c->who.tenant_id, clock_ms(), &c->standing);
+    (void)api_standing_get(c->api->standings, c->who.tenant_id, c->who.user_id, clock_ms(),
+                           &c->standing);
     if (!api_admit_rates(c) || !api_input_path(c) || !api_input_params(c) ||
         !api_input_media_type(c))
         return true;

@@ -7,10 +7,14 @@
 #include "id.h"
 #include "mem.h"
 
-#define SLOTS 4096 /* tenants that call at one time; a power of two */
+#define SLOTS 16384 /* users that call at one time; a power of two */
+
+struct caller {
+    struct uuid tenant, user;
+};
 
 struct slot {
-    struct uuid tenant;
+    struct caller caller;
     int64_t at_ms; /* 0: free */
     struct api_standing standing;
 };
@@ -35,38 +39,39 @@ void api_standings_free(struct api_standings *s)
     free(s);
 }
 
-/* Two tenants in one slot push each other out, which costs a read and nothing else. */
-static struct slot *slot_of(struct api_standings *s, struct str tenant_id, struct uuid *tenant)
+/* Two callers in one slot push each other out, which costs a read and nothing else. */
+static struct slot *slot_of(struct api_standings *s, struct str tenant_id, struct str user_id,
+                            struct caller *caller)
 {
-    if (!uuid_parse(tenant_id, tenant))
+    if (!uuid_parse(tenant_id, &caller->tenant) || !uuid_parse(user_id, &caller->user))
         return NULL;
-    return &s->slots[str_hash((struct str){(const char *)tenant->b, sizeof tenant->b}) % SLOTS];
+    return &s->slots[str_hash((struct str){(const char *)caller, sizeof *caller}) % SLOTS];
 }
 
-bool api_standing_get(struct api_standings *s, struct str tenant_id, int64_t now_ms,
-                      struct api_standing *out)
+bool api_standing_get(struct api_standings *s, struct str tenant_id, struct str user_id,
+                      int64_t now_ms, struct api_standing *out)
 {
-    struct uuid tenant;
-    const struct slot *slot = slot_of(s, tenant_id, &tenant);
+    struct caller caller;
+    const struct slot *slot = slot_of(s, tenant_id, user_id, &caller);
     if (!slot)
         return false;
     (void)pthread_mutex_lock(&s->lock);
-    bool known =
-        slot->at_ms && uuid_eq(slot->tenant, tenant) && now_ms - slot->at_ms < API_STANDING_MS;
+    bool known = slot->at_ms && uuid_eq(slot->caller.tenant, caller.tenant) &&
+                 uuid_eq(slot->caller.user, caller.user) && now_ms - slot->at_ms < API_STANDING_MS;
     if (known)
         *out = slot->standing;
     (void)pthread_mutex_unlock(&s->lock);
     return known;
 }
 
-void api_standing_put(struct api_standings *s, struct str tenant_id, int64_t now_ms,
-                      const struct api_standing *standing)
+void api_standing_put(struct api_standings *s, struct str tenant_id, struct str user_id,
+                      int64_t now_ms, const struct api_standing *standing)
 {
-    struct uuid tenant;
-    struct slot *slot = slot_of(s, tenant_id, &tenant);
+    struct caller caller;
+    struct slot *slot = slot_of(s, tenant_id, user_id, &caller);
     if (!slot)
         return;
     (void)pthread_mutex_lock(&s->lock);
-    *slot = (struct slot){tenant, now_ms, *standing};
+    *slot = (struct slot){caller, now_ms, *standing};
     (void)pthread_mutex_unlock(&s->lock);
 }

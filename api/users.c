@@ -6,6 +6,7 @@
 #include "page.h"
 #include "rows.h"
 #include "session.h"
+#include "standing.h"
 
 /* --- list ------------------------------------------------------------------------------------- */
 
@@ -132,10 +133,16 @@ static const struct pg_stmt delete_profile = {
     "api_delete_profile", "DELETE FROM user_profiles WHERE tenant_id = $1 AND user_id = $2"};
 static const struct pg_stmt delete_user = {"api_delete_user",
                                            "DELETE FROM users WHERE tenant_id = $1 AND id = $2"};
+static const struct pg_stmt mark_removed = {
+    "api_mark_removed", "INSERT INTO removed_users (tenant_id, user_id) VALUES ($1, $2)"};
 
+/* Their tokens are refused here from now on; other processes of the api follow within seconds. */
 static void on_deleted(struct call *c, struct pg_result *const *results, int n)
 {
     (void)results, (void)n;
+    const struct api_standing gone = {.is_removed = true};
+    api_standing_put(call_api(c)->standings, call_who(c)->tenant_id, call_path(c, "id"), clock_ms(),
+                     &gone);
     call_answer(c, 204);
 }
 
@@ -164,6 +171,7 @@ static void on_locked(struct call *c, struct pg_result *const *results, int n)
     call_send(c, &delete_credentials, ids, 2);
     call_send(c, &delete_profile, ids, 2);
     call_send(c, &delete_user, ids, 2);
+    call_send(c, &mark_removed, ids, 2);
     call_audit(c, "user.deleted", "user", ids[1], STR_NONE);
     call_commit(c, on_deleted);
 }

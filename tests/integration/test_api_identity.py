@@ -7,6 +7,7 @@ import uuid
 import pytest
 
 from support.api import Api
+from support.ports import free_port
 from support.wait import wait_until
 
 PASSWORD = "orchard-tumbler-93"
@@ -249,6 +250,7 @@ def test_a_user_that_is_taken_away_has_no_way_back(api):
     other, _ = register(api)
     other.problem(404, "not_found", "DELETE", f"/api/users/{agent['user']['id']}")
     owner.ok("DELETE", f"/api/users/{agent['user']['id']}", 204)
+    api.problem(401, "invalid_token", "GET", "/api/me", token=agent["access_token"])
     owner.problem(404, "not_found", "DELETE", f"/api/users/{agent['user']['id']}")
     owner.problem(404, "invalid_request", "DELETE", "/api/users/nobody")
     api.problem(401, "invalid_token", "POST", "/api/auth/refresh", json={"refresh_token": agent["refresh_token"]})
@@ -258,6 +260,21 @@ def test_a_user_that_is_taken_away_has_no_way_back(api):
     )  # fmt: skip
     owner.problem(409, "own_account", "DELETE", f"/api/users/{session['user']['id']}")
     invite(owner, email=agent["user"]["email"])
+
+
+def test_a_removed_users_token_is_refused_by_every_api_within_seconds(api, shared_stack):
+    port = free_port()
+    shared_stack.start("api", listen_port=port, password_memory="8MiB")
+    elsewhere = f"http://127.0.0.1:{port}"
+    owner, _ = register(api)
+    accepted = {"token": invite(owner)["invitation"]["token"], "password": PASSWORD}
+    agent = api.ok("POST", "/api/auth/accept-invitation", 201, json=accepted)
+    there = Api(elsewhere, agent["access_token"])
+    assert there.get("/api/me").status_code == there.get("/api/conversations").status_code == 200
+    owner.ok("DELETE", f"/api/users/{agent['user']['id']}", 204)
+    wait_until(lambda: there.get("/api/conversations").status_code == 401, 15, "the other api refuses the token")
+    there.problem(401, "invalid_token", "GET", "/api/me")
+    assert Api(elsewhere, owner.token).get("/api/me").status_code == 200
 
 
 def test_two_owners_who_delete_each_other_leave_one(api):

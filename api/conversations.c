@@ -7,6 +7,7 @@
 #include "id.h"
 #include "inbox_rows.h"
 #include "page.h"
+#include "try.h"
 
 #define FROM_CONVERSATIONS \
     " FROM conversations c JOIN channels_account ch ON ch.id = c.channel_id WHERE c.tenant_id = $1"
@@ -257,15 +258,51 @@ static const struct pg_stmt mark_read = {
     "AND m.provider_at > seen.up_to), rev = c.rev + 1 FROM seen WHERE c.tenant_id = $1 AND c.id = $2 "
     "AND (c.agent_read_at IS DISTINCT FROM seen.up_to OR c.unread_count > 0) AND seen.up_to IS NOT NULL "
     "RETURNING c.id"};
+/* What its provider is to be told of it: up to which message. */
+static const struct pg_stmt mark_of = {
+    "api_read_mark_of",
+    "SELECT c.provider, ch.external_account_id, ch.account_type, c.external_id, c.contact_id, "
+    "c.is_group::int, m.external_message_id FROM conversations c "
+    "JOIN channels_account ch ON ch.id = c.channel_id AND ch.status <> 'disconnected' "
+    "CROSS JOIN LATERAL (SELECT x.external_message_id FROM messages x WHERE x.tenant_id = $1 "
+    "AND x.conversation_id = c.id AND x.direction = 'in' AND x.external_message_id IS NOT NULL "
+    "AND x.provider_at <= c.agent_read_at ORDER BY x.provider_at DESC, x.id LIMIT 1) m "
+    "WHERE c.tenant_id = $1 AND c.id = $2"};
+static const struct pg_stmt tell_mark = {
+    "api_read_mark",
+    "INSERT INTO read_marks AS r (tenant_id, conversation_id, channel_id, target) "
+    "SELECT $1, c.id, c.channel_id, $3 FROM conversations c WHERE c.tenant_id = $1 AND c.id = $2 "
+    "ON CONFLICT (tenant_id, conversation_id) DO UPDATE SET target = excluded.target, "
+    "channel_id = excluded.channel_id, due_at = now(), tries = 0"};
 static const struct pg_stmt message_of = {
     "api_message_of",
     "SELECT FROM messages WHERE tenant_id = $1 AND id = $2 AND conversation_id = $3"};
 
+/* Where the network has read marks, the sender tells it, in its own time. */
+static void tell_provider(struct call *c, const struct pg_result *r)
+{
+    if (!pg_rows(r))
+        return;
+    struct str target = pg_text(r, 0, 6);
+    const struct api_try t = {.provider = pg_text(r, 0, 0),
+                              .account = pg_text(r, 0, 1),
+                              .account_type = pg_text(r, 0, 2),
+                              .conversation = pg_text(r, 0, 3),
+                              .contact_id = pg_text(r, 0, 4),
+                              .is_group = pg_i64(r, 0, 5) != 0};
+    if (!api_try_read(c, &t, target))
+        return;
+    const struct str params[] = {call_who(c)->tenant_id, call_path(c, "id"), target};
+    call_send(c, &tell_mark, params, 3);
+}
+
 static void on_marked(struct call *c, struct pg_result *const *results, int n)
 {
     (void)n;
-    if (pg_rows(results[0]))
+    if (pg_rows(results[0])) {
         call_changed(c, "conversation", call_path(c, "id"));
+        tell_provider(c, results[1]);
+    }
     send_one(c, &read_one);
     call_commit(c, on_updated);
 }
@@ -284,6 +321,7 @@ static void on_read_locked(struct call *c, struct pg_result *const *results, int
     }
     const struct str params[] = {call_who(c)->tenant_id, call_path(c, "id"), up_to};
     call_send(c, &mark_read, params, 3);
+    call_send(c, &mark_of, params, 2);
     call_run(c, on_marked);
 }
 

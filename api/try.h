@@ -15,3 +15,7 @@ struct api_try {
 
 /* ERR_INVALID: a sentence for the person who wrote it. */
 bool api_try_build(struct call *c, const struct api_try *t, struct err *err) NODISCARD;
+
+/* The same of a read mark, up to the message that the provider calls `target`; t->message is not
+ * looked at. False: there is none to be told there. */
+bool api_try_read(struct call *c, const struct api_try *t, struct str target);

@@ -3,7 +3,8 @@
 
 #include "json.h"
 
-#define PLACEHOLDER STR("to:")
+#define PLACEHOLDER    STR("to:")
+#define READ_BYTES_MAX ((size_t)64 << 10)
 
 struct composing {
     struct arena *a;
@@ -162,4 +163,17 @@ bool send_compose(struct arena *a, const struct send_row *row, struct send_messa
     out->client_ref = row->client_ref;
     add_rest(&c);
     return add_media(&c, err) && add_choices(&c, err);
+}
+
+struct str send_read_outgoing(struct arena *a, struct str target)
+{
+    struct buf text;
+    buf_init(&text, READ_BYTES_MAX);
+    struct json_out o = {.buf = &text};
+    json_open(&o, '{');
+    json_put_str(&o, "target_id", str_utf8(a, target));
+    json_close(&o, '}');
+    struct str out = str_dup(a, buf_str(&text));
+    buf_done(&text);
+    return out;
 }

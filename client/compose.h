@@ -16,3 +16,6 @@ struct send_row {
  * Lives in a and in the row. ERR_INVALID: for the person who wrote the message. */
 bool send_compose(struct arena *a, const struct send_row *row, struct send_message *out,
                   struct err *err) NODISCARD;
+/* The column `outgoing` of a row of the kind "read": up to the message that the provider calls so.
+ */
+struct str send_read_outgoing(struct arena *a, struct str target);

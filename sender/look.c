@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "access.h"
 #include "clock.h"
-#include "crypto.h"
+#include "credentials.h"
 #include "exchange.h"
 #include "log.h"
 #include "mem.h"
@@ -25,10 +24,10 @@ struct sender_look {
     bool is_stopping;
     /* Of the account that is being asked about. */
     struct arena *arena;
-    struct str id, tenant_id, sealed_sha256;
+    struct str id, tenant_id;
     const struct provider *provider;
     struct send_account account;
-    struct str secret;
+    struct sender_credentials credentials;
 };
 
 /* What is to be stored; absent texts leave what is there. */
@@ -48,11 +47,7 @@ static void wait_ms(struct sender_look *l, int64_t ms)
 
 static void forget(struct sender_look *l)
 {
-    if (l->secret.len)
-        crypto_wipe((void *)l->secret.ptr, l->secret.len);
-    if (l->account.token.len)
-        crypto_wipe((void *)l->account.token.ptr, l->account.token.len);
-    l->secret = STR_NONE;
+    sender_credentials_wipe(&l->credentials, &l->account);
     l->account = (struct send_account){0};
 }
 
@@ -81,8 +76,9 @@ static struct pg_param param_of(struct arena *a, struct str s)
 static void store(struct sender_look *l, const struct report *r)
 {
     struct arena *a = l->arena;
+    struct str digest = {(const char *)l->credentials.sha256, sizeof l->credentials.sha256};
     const struct pg_param params[] = {
-        param_of(a, l->id),     param_of(a, l->sealed_sha256),
+        param_of(a, l->id),     param_of(a, hex_encode(a, digest)),
         param_of(a, r->type),   param_of(a, r->is_absent ? str_of(r->is_absent) : STR_NONE),
         param_of(a, r->health), param_of(a, r->detail),
         param_of(a, r->status), param_of(a, r->provider_status)};
@@ -127,23 +123,6 @@ static void on_answer(void *ctx, const struct exchange_done *d)
 /* --- asking -------------------------------------------------------------------------------------
  */
 
-static bool open_account(struct sender_look *l, struct str sealed_hex, struct str key_id,
-                         struct err *err)
-{
-    struct arena *a = l->arena;
-    size_t n = sealed_hex.len / 2;
-    uint8_t *sealed = arena_alloc(a, n + 1), digest[SHA256_BYTES];
-    if (!n || !hex_decode(sealed_hex, sealed, n))
-        return err_set(err, ERR_FAULT, "sealed credentials are no hex");
-    struct str bytes = {(const char *)sealed, n};
-    sha256(bytes, digest);
-    l->sealed_sha256 = hex_encode(a, (struct str){(const char *)digest, sizeof digest});
-    const struct vault_place place = {.tenant_id = l->tenant_id,
-                                      .column = "channels_account.credentials"};
-    return vault_unseal(l->opts.vault, a, &place, key_id, bytes, &l->secret, err) &&
-           access_read(a, l->secret, &l->account, err);
-}
-
 static struct str kept(struct sender_look *l, const struct pg_result *r, int col)
 {
     struct str text = pg_text(r, 0, col);
@@ -160,7 +139,8 @@ static bool ask(struct sender_look *l, const struct pg_result *r, struct err *er
         return err_set(err, ERR_ABSENT, "its provider has nobody to ask");
     // Without its type: the answer is to name it.
     l->account = (struct send_account){.external_id = kept(l, r, 3), .base_url = kept(l, r, 4)};
-    if (!open_account(l, kept(l, r, 5), kept(l, r, 6), err))
+    if (sender_credentials_open(l->opts.vault, l->arena, l->tenant_id, pg_text(r, 0, 6),
+                                pg_text(r, 0, 5), &l->credentials, &l->account, err) != OPENED)
         return false;
     return exchange_discover(&l->exchange, l->provider, DISCOVER_VALIDATE, &l->account, STR_NONE,
                              on_answer, l, err) != NULL;

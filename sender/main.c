@@ -12,6 +12,7 @@
 #include "intake.h"
 #include "log.h"
 #include "look.h"
+#include "marks.h"
 #include "mem.h"
 #include "pg_pool.h"
 #include "scheduler.h"
@@ -34,6 +35,7 @@ struct sender {
     struct sender_results *results;
     struct sender_engine *engine;
     struct sender_look *look;
+    struct sender_marks *marks;
     struct sender_asking *asking;
     struct sender_intake *intake;
     struct sender_scheduler *scheduler;
@@ -73,6 +75,8 @@ static void on_stop(void *ctx)
         sender_scheduler_stop(s->scheduler);
     if (s->look)
         sender_look_stop(s->look);
+    if (s->marks)
+        sender_marks_stop(s->marks);
     if (s->engine)
         sender_engine_stop(s->engine);
     if (s->asking)
@@ -161,15 +165,16 @@ static bool start_clients(struct sender *s, struct err *err)
     s->guard = guard_new(conf->allowed_hosts, err);
     if (!s->guard)
         return err_wrap(err, "allowed_hosts");
-    // Calls never wait for a connection: how many there may be is decided by the claims. One more
-    // for a look at an account.
-    s->fetch = fetch_new(&(struct fetch_opts){.loop = loop,
-                                              .ca_file = conf->ca_file,
-                                              .max_per_host = (int)conf->in_flight,
-                                              .max_transfers = (int)conf->in_flight + 1,
-                                              .connect_timeout_ms = conf->connect_timeout,
-                                              .guard = s->guard},
-                         err);
+    // Calls never wait for a connection: how many there may be is decided by the claims. Besides
+    // there are a look at an account, and read marks.
+    s->fetch =
+        fetch_new(&(struct fetch_opts){.loop = loop,
+                                       .ca_file = conf->ca_file,
+                                       .max_per_host = (int)conf->in_flight,
+                                       .max_transfers = (int)conf->in_flight + 1 + SENDER_MARKS_MAX,
+                                       .connect_timeout_ms = conf->connect_timeout,
+                                       .guard = s->guard},
+                  err);
     if (!s->fetch)
         return false;
     s->pool = pg_pool_new(&(struct pg_pool_opts){.loop = loop,
@@ -224,6 +229,12 @@ static void start_calls(struct sender *s)
                                                          .vault = s->vault,
                                                          .fetch = s->fetch,
                                                          .metrics = s->metrics});
+    s->marks = sender_marks_new(&(struct sender_marks_opts){.loop = loop,
+                                                            .conf = &s->conf,
+                                                            .pool = s->pool,
+                                                            .vault = s->vault,
+                                                            .fetch = s->fetch,
+                                                            .metrics = s->metrics});
     s->asking = sender_asking_new(&(struct sender_asking_opts){.loop = loop,
                                                                .conf = &s->conf,
                                                                .pool = s->pool,
@@ -287,6 +298,7 @@ static void end_parts(struct sender *s)
         pg_pool_free(s->pool);
     sender_engine_free(s->engine);
     sender_look_free(s->look);
+    sender_marks_free(s->marks);
     sender_asking_free(s->asking);
     sender_results_free(s->results);
     if (s->app)

@@ -356,6 +356,71 @@ def test_what_is_said_through_unipile_goes_out_and_is_read(sim, tenant, api, way
     assert sim.sends(text, account=account) == 1
 
 
+def came_in(stack, tenant, api, account, **members):
+    """A message through UniPile, and its conversation."""
+    body = {"event": "message_received", "account_id": account, "account_type": "WHATSAPP", "chat_id": f"chat-{account}",
+            "timestamp": "2026-01-01T00:00:01.000Z", "message_id": f"in-{account}", "message": "Good morning",
+            "account_info": {"type": "WHATSAPP", "user_id": "15550100001@s.whatsapp.net"},
+            "sender": {"attendee_id": "a1", "attendee_provider_id": "15550100002@s.whatsapp.net", "attendee_name": "Pat"},
+            **members}  # fmt: skip
+    assert stack.webhooks.unipile(tenant, body).status_code == 200
+    return wait_until(lambda: [c for c in api.ok("GET", "/api/conversations?unread=true")["items"]
+                               if c["external_id"] == body["chat_id"]], 30, "the message is there")[0]  # fmt: skip
+
+
+def marks(stack, tenant):
+    return stack.query("SELECT target, tries, due_at > now() FROM read_marks WHERE tenant_id = %s", tenant.id)
+
+
+def test_what_is_read_is_told_to_the_provider_and_is_no_message(stack, sim, tenant, api, way_out):
+    account = known(sim, tenant)
+    unipile(api, sim)
+    channel = api.ok("POST", "/api/channels/whatsapp/connect", 201, json={"external_account_id": account})["channel"]
+    conversation = came_in(stack, tenant, api, account)
+    read = api.ok("POST", f"/api/conversations/{conversation['id']}/read")
+    assert read["unread_count"] == 0
+    wait_until(lambda: not marks(stack, tenant), 60, "the mark is over")
+
+    def told():
+        return [row["kind"] for row in sim.ledger(provider="unipile") if row["to"] == conversation["external_id"]]
+
+    assert told() == ["read"]
+    shown = api.ok("GET", f"/api/conversations/{conversation['id']}")
+    assert shown["last_message_at"] == conversation["last_message_at"], "nothing was sent that anybody is shown"
+    assert [m["direction"] for m in api.ok("GET", f"/api/conversations/{conversation['id']}/messages")["items"]] == ["in"]
+    api.ok("POST", f"/api/conversations/{conversation['id']}/read")
+    assert marks(stack, tenant) == [], "what was read before is not told again"
+
+    # A provider that does not answer is told later; one that will not hear of it, never. The caller notices neither.
+    for day, fault, later in ((2, "error", True), (3, "refused", False)):
+        came_in(stack, tenant, api, account, message_id=f"{fault}-{account}", timestamp=f"2026-01-0{day}T00:00:00.000Z")
+        before = told()
+        sim.fault(fault, provider="unipile", to=conversation["external_id"], count=1, status=503)
+        assert api.ok("POST", f"/api/conversations/{conversation['id']}/read")["unread_count"] == 0
+        sim.wait_struck(fault)
+        if later:
+            wait_until(lambda: marks(stack, tenant) == [(f"{fault}-{account}", 1, True)], 30, "it waits")
+            stack.query("UPDATE read_marks SET due_at = now() WHERE tenant_id = %s RETURNING 1", tenant.id)
+        wait_until(lambda: not marks(stack, tenant), 60, "the mark is over")
+        assert told() == before + ["read"] * later
+    text = f"Now {uuid.uuid4().hex[:8]}"
+    wait_message(api, api.ok("POST", "/api/messages", 202, json={"channel_id": channel["id"], "to": "+4915112345678", "text": text}),
+                 "read")  # fmt: skip
+
+
+def test_a_network_without_read_marks_is_told_nothing(stack, sim, tenant, api, way_out):
+    bot = str(10**8 + uuid.uuid4().int % 10**9)
+    channel = api.ok("POST", "/api/channels/telegram/connect", 201, json={"credentials": {"access_token": f"sim-{bot}-x"}})["channel"]
+    conversation = str(uuid.uuid4())
+    stack.query("INSERT INTO conversations (tenant_id, id, channel_id, provider, platform, external_id, unread_count, last_inbound_at)"
+                " VALUES (%s, %s, %s, 'telegram', 'telegram', '42', 1, now()) RETURNING 1", tenant.id, conversation, channel["id"])
+    stack.query("INSERT INTO messages (tenant_id, id, channel_id, conversation_id, provider, platform, external_message_id, direction,"
+                " status, kind, body, provider_at) VALUES (%s, gen_random_uuid(), %s, %s, 'telegram', 'telegram', '42:7', 'in',"
+                " 'received', 'text', 'hi', now() - interval '1 minute') RETURNING 1", tenant.id, channel["id"], conversation)  # fmt: skip
+    assert api.ok("POST", f"/api/conversations/{conversation}/read")["unread_count"] == 0
+    assert marks(stack, tenant) == []
+
+
 # --- what the provider says of an account -------------------------------------------------------------------
 
 

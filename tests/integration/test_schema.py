@@ -269,6 +269,7 @@ RIGHTS = """
     notes                  DIS    SU     -      -
     outbox                 IS     IS     DISU   -
     quarantine             SU     ISU    SU     s
+    read_marks             ISU    -      DSU    -
     reactions              S      ISU    -      -
     removed_users          IS     -      -      -
     rules                  DISU   -      -      -

@@ -7,8 +7,9 @@
 
 #include "mem.h"
 
-/* $1 how many, $2 the lease in milliseconds. An attempt whose result the router has not written
- * down yet waits; one that is settled is done with. */
+/* $1 how many, $2 the lease in milliseconds. What an earlier uncertain attempt brought there
+ * counts, too. An attempt whose result the router has not written down yet waits; one that is
+ * settled is done with. */
 static const struct pg_stmt take = {
     "asks_take",
     "WITH due AS MATERIALIZED (SELECT a.tenant_id, a.message_id, a.attempt, a.channel_id, a.ask_at"
@@ -25,7 +26,8 @@ static const struct pg_stmt take = {
     "  WHEN 'early' THEN now() + interval '1 s' END"
     " FROM seen s WHERE a.tenant_id = s.tenant_id AND a.message_id = s.message_id AND a.attempt = s.attempt"
     " RETURNING a.tenant_id, a.message_id, a.attempt, a.outcome, a.external_message_id,"
-    "  (extract(epoch FROM a.started_at) * 1000)::bigint AS began_ms)"
+    "  (extract(epoch FROM (SELECT min(e.started_at) FROM send_attempts e WHERE e.tenant_id = a.tenant_id"
+    "   AND e.message_id = a.message_id AND e.outcome IN ('uncertain', 'sent'))) * 1000)::bigint AS began_ms)"
     "SELECT s.tenant_id, s.message_id, s.channel_id, s.conversation_id, s.provider, s.attempt, p.began_ms,"
     " p.outcome = 'sent', p.external_message_id, s.kind, s.body, s.outgoing::text,"
     " CASE WHEN s.outgoing ? 'media' THEN ("
@@ -61,7 +63,8 @@ static const struct pg_stmt settle = {
     " FROM unnest($6::text[], $7::boolean[]) WITH ORDINALITY AS u(id, is_match, ord)),"
     "told AS MATERIALIZED (SELECT"
     " (SELECT l.id FROM listed l WHERE l.is_match AND NOT l.is_anothers ORDER BY l.ord LIMIT 1) AS id,"
-    " $8 = 'listed' AND NOT EXISTS (SELECT FROM listed l WHERE NOT l.is_match AND NOT l.is_known) AS is_sure),"
+    " $8 = 'listed' AND NOT EXISTS (SELECT FROM listed l WHERE NOT l.is_match AND NOT l.is_known"
+    "  AND NOT l.is_anothers) AS is_sure),"
     "judged AS MATERIALIZED (SELECT a.tenant_id, a.message_id, a.attempt, t.id, CASE"
     "  WHEN t.id IS NOT NULL THEN 'found'"
     "  WHEN $8 = 'none' THEN 'over'"

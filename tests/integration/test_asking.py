@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages of which nobody knows whether they were sent: their provider is asked. The simulator's ledger judges."""
 import pytest
+import requests
 
-from support.sending import Sending
+from support.sending import Sending, claimed
 from support.wait import wait_until
 
 KINDS = {"unipile": "WHATSAPP"}
@@ -77,6 +78,35 @@ def test_a_file_is_found_by_being_one(asking):
     row = c.wait_status(m, "sent")
     (sent,) = asking.simulator.wait_sends(1)
     assert row["external_message_id"] == sent["external_id"]
+
+
+def by_hand(sending, c, text):
+    """Our side writes into a chat of UniPile, past us."""
+    answer = requests.post(
+        f"{sending.simulator.base_url('unipile')}/api/v1/chats/{c.external_id}/messages",
+        headers={"X-API-KEY": "sim-key"}, files={"account_id": (None, c.channel.account), "text": (None, text)}, timeout=30,
+    )  # fmt: skip
+    assert answer.status_code == 201, answer.text
+    return answer.json()["message_id"]
+
+
+def test_what_a_dead_sender_has_sent_is_found(asking):
+    c = conversation(asking, "unipile")
+    m = claimed(c, "its last word")
+    sent = by_hand(asking, c, "its last word")  # by the sender that died
+    row = c.wait_status(m, "sent")
+    assert (row["external_message_id"], row["attempt"]) == (sent, 1)
+    asking.simulator.wait_sends(1)
+
+
+def test_what_may_be_ours_in_other_words_leaves_it_open(asking):
+    c = conversation(asking, "unipile")
+    m = uncertain(asking, c, "never arrived, or did it?", fault="drop_before")
+    by_hand(asking, c, "Never arrived. Or did it?")
+    wait_until(lambda: asking.stack.scalar("SELECT wake_at = 'infinity' FROM messages WHERE id = %s", m), 60, "a person is asked")
+    row = c.message(m)
+    assert row["status"] == "uncertain" and row["error_code"] != "not_listed", row
+    asking.simulator.wait_sends(1)
 
 
 def test_what_the_provider_does_not_have_is_left_to_a_person(asking):

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from support.sending import Sending, new_id
+from support.sending import Sending, new_id, claimed
 from support.wait import steady, wait_until
 
 
@@ -122,18 +122,6 @@ def test_rows_that_nobody_commanded_are_commanded_once_in_a_while_and_heads_only
 
 
 # --- leases ------------------------------------------------------------------------------------------------
-
-
-def claimed(c, text, answer=None):
-    """A message whose sender died: its lease is over; `answer`: what was stored of its attempt."""
-    stack, m = c._stack, c.store(text)
-    stack.query("UPDATE messages SET status = 'sending', attempt = 1, lease_until = now(), wake_at = now() WHERE id = %s RETURNING 1", m)
-    stack.query(
-        "INSERT INTO send_attempts (tenant_id, message_id, attempt, channel_id, finished_at, outcome, external_message_id) "
-        "VALUES (%s, %s, 1, %s, CASE WHEN %s::text IS NOT NULL THEN now() END, %s, %s) RETURNING 1",
-        c.channel.tenant.id, m, c.channel.id, answer, answer, "904:55" if answer == "sent" else None,
-    )  # fmt: skip
-    return m
 
 
 def test_a_stored_answer_is_told_again_and_none_is_uncertain(sending):

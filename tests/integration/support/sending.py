@@ -232,3 +232,15 @@ class Conversation:
             "SELECT attempt, outcome, class FROM send_attempts WHERE tenant_id = %s AND message_id = %s ORDER BY attempt",
             self.channel.tenant.id, message_id,
         )  # fmt: skip
+
+
+def claimed(c, text, answer=None):
+    """A message whose sender died: its lease is over; `answer`: what was stored of its attempt."""
+    stack, m = c._stack, c.store(text)
+    stack.query("UPDATE messages SET status = 'sending', attempt = 1, lease_until = now(), wake_at = now() WHERE id = %s RETURNING 1", m)
+    stack.query(
+        "INSERT INTO send_attempts (tenant_id, message_id, attempt, channel_id, finished_at, outcome, external_message_id) "
+        "VALUES (%s, %s, 1, %s, CASE WHEN %s::text IS NOT NULL THEN now() END, %s, %s) RETURNING 1",
+        c.channel.tenant.id, m, c.channel.id, answer, answer, "904:55" if answer == "sent" else None,
+    )  # fmt: skip
+    return m

@@ -53,16 +53,26 @@ static const struct pg_stmt take_places = {
 static const struct pg_stmt add_messages = {
     "bulk_messages",
     "WITH added AS (INSERT INTO messages (tenant_id, id, channel_id, conversation_id, provider, platform, client_ref, "
-    "direction, status, kind, body, outgoing, provider_at, conversation_seq, bulk_id, created_by, wake_at) "
+    "direction, status, kind, body, content, attachment_count, outgoing, provider_at, conversation_seq, bulk_id, created_by, wake_at) "
     "SELECT b.tenant_id, u.id, b.channel_id, u.conversation, ch.provider, ch.platform, "
     "'pr-' || replace(u.id::text, '-', ''), 'out', 'queued', b.kind, u.body, "
+    // What people are shown, as the api stores it of a single message.
+    "(SELECT jsonb_object_agg(k.key, k.value) FROM jsonb_each(u.outgoing::jsonb) k "
+    "WHERE k.key IN ('choices', 'choices_title', 'template', 'location', 'emoji', 'target_id')), "
+    "coalesce(jsonb_array_length(u.outgoing::jsonb -> 'media'), 0), "
     "CASE WHEN u.person IS NULL THEN u.outgoing::jsonb ELSE coalesce(u.outgoing::jsonb, "
     "jsonb_build_object('kind', b.kind, 'text', u.body)) || jsonb_build_object('to_person', u.person) END, "
     "now(), u.seq, b.id, b.created_by, now() + $9::bigint * interval '1 ms' "
     "FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[]) "
     "u(tenant, bulk, id, conversation, seq, body, outgoing, person) "
     "JOIN bulks b ON b.tenant_id = u.tenant AND b.id = u.bulk "
-    "JOIN channels_account ch ON ch.id = b.channel_id RETURNING tenant_id, id) "
+    "JOIN channels_account ch ON ch.id = b.channel_id RETURNING tenant_id, id, outgoing), "
+    "files AS (INSERT INTO attachments (tenant_id, message_id, position, type, url, mime, name, size_bytes, extra) "
+    "SELECT a.tenant_id, a.id, e.place - 1, e.v ->> 'type', e.v ->> 'url', coalesce(e.v ->> 'mime', f.mime), "
+    "coalesce(e.v ->> 'name', f.name), f.size_bytes, "
+    "CASE WHEN e.v ? 'media_id' THEN jsonb_build_object('media_id', e.v -> 'media_id') END "
+    "FROM added a CROSS JOIN LATERAL jsonb_array_elements(a.outgoing -> 'media') WITH ORDINALITY e(v, place) "
+    "LEFT JOIN media f ON f.tenant_id = a.tenant_id AND f.id = (e.v ->> 'media_id')::uuid) "
     "INSERT INTO outbox (tenant_id, id, object_kind, object_id) SELECT tenant_id, gen_random_uuid(), 'message', id "
     "FROM added"};
 static const struct pg_stmt note_bulks = {

@@ -14,9 +14,10 @@ BULK = "/api/messages/bulk"
 @pytest.fixture(scope="module")
 def sending(shared_stack):
     shared_stack.start("router")
-    shared_stack.start("api")
+    files = {"media_folder": str(shared_stack.folder / "media")}
+    shared_stack.start("api", **files)
     sending = Sending(shared_stack, shared_stack.start_simulator())
-    sending.start(bulk_rate=20, bulk_ahead="500ms")
+    sending.start(bulk_rate=20, bulk_ahead="500ms", **files)
     return sending
 
 
@@ -79,6 +80,22 @@ def test_a_file_goes_out_with_its_columns(channel, api):
     assert made["bulk"]["total"] == 3 and made["duplicates"] == 0
     wait_done(api, made["bulk"]["id"], queued=0)
     assert sorted(texts(channel)) == ["Dear  of x", 'Dear Anne "A", née B of Köln', "Dear Bo of two\nlines"]
+
+
+def test_a_bulks_messages_show_their_files_as_others_do(channel, api):
+    png = b"\x89PNG\r\n\x1a\n" + bytes(64)
+    file = api.ok("POST", "/api/media?name=a.png", 201, data=png, headers={"Content-Type": "image/png"})
+    message = {"text": "look, {{name}}", "media": [{"type": "image", "media_id": file["id"]}]}
+    body = {**request_of(channel, [9101, 9102]), "message": message}
+    bulk = api.ok("POST", BULK, 202, json=body)["bulk"]
+    wait_done(api, bulk["id"], queued=0)
+    alone = api.ok("POST", "/api/messages", 202, json={"channel_id": channel.id, "to": "9103", **message})
+    assert alone["attachments"][0]["size_bytes"] == len(png)
+    rows = channel.sending.stack.query("SELECT id::text FROM messages WHERE bulk_id = %s", bulk["id"])
+    shown = [api.ok("GET", f"/api/messages/{row[0]}") for row in rows]
+    assert sorted(m["body"] for m in shown) == ["look, N9101", "look, N9102"]
+    assert [m["attachments"] for m in shown] == [alone["attachments"]] * 2
+    assert {row["kind"] for row in channel.sending.simulator.ledger(account=channel.account)} == {"image"}
 
 
 def errors(problem):

@@ -252,7 +252,7 @@ def test_the_daemons_roles_are_plain_and_belong_to_no_other(stack):
 # A table or a right that is new is written here by who has thought about it.
 RIGHTS = """
     table                  api    router sender operator
-    attachments            DISU   DISU   S      -
+    attachments            DISU   DISU   IS     -
     audit_log              IS     -      -      IS
     bulk_recipients        IS     -      DS     -
     bulks                  ISU    -      SU     -

@@ -7,7 +7,7 @@ from .process import Process
 
 
 class Pooler:
-    def __init__(self, postgres, folder):
+    def __init__(self, postgres, folder, connections=3):
         self.port = free_port()
         settings = folder / "pgbouncer.ini"
         users = folder / "pgbouncer.users"
@@ -15,7 +15,7 @@ class Pooler:
         settings.write_text(
             f"[databases]\n* = host=127.0.0.1 port={postgres.port}\n"
             f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
-            f"auth_type = trust\nauth_file = {users}\npool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 200\n"
+            f"auth_type = trust\nauth_file = {users}\npool_mode = transaction\ndefault_pool_size = {connections}\nmax_client_conn = 200\n"
             "ignore_startup_parameters = extra_float_digits\n"
         )
         # PgBouncer refuses to run as root.

@@ -3,7 +3,6 @@
 #include "call.h"
 
 #include <assert.h>
-#include <microhttpd.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -202,7 +201,7 @@ static void open_problem(struct call *c, int status, const char *code, struct st
     c->headers = NULL; // of an answer that did not come about
     json_open(o, '{');
     json_put_str(o, "type", str_fmt(c->arena, "/problems/%s", code));
-    json_put_str(o, "title", str_of(MHD_get_reason_phrase_for((unsigned)status)));
+    json_put_str(o, "title", str_of(http_reason(status)));
     json_put_int(o, "status", status);
     json_put_str(o, "code", str_of(code));
     if (detail.len)

@@ -150,12 +150,7 @@ int channel_list_run(const struct cli_conf *conf, int argc, char **argv)
                        &only, 1, &err);
     if (!r)
         return verb_fail("channel list", &err);
-    struct buf out;
-    buf_init(&out, VERB_OUT_MAX);
-    database_print(r, titles, ARRAY_LEN(titles), conf->json, &out);
-    bool ok = verb_print(&out);
-    buf_done(&out);
-    return ok ? EXIT_OK : EXIT_FAILED;
+    return database_show(r, titles, ARRAY_LEN(titles), conf->json);
 }
 
 static bool disconnect(struct pg *pg, const char *id, struct err *err)

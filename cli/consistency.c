@@ -70,12 +70,7 @@ static int repair(struct pg *pg, const struct cli_conf *conf, struct err *err)
     auto_result r = database_query(pg, "SELECT * FROM consistency_repair()", NULL, 0, err);
     if (!r)
         return verb_fail("consistency", err);
-    struct buf out;
-    buf_init(&out, VERB_OUT_MAX);
-    database_print(r, titles, ARRAY_LEN(titles), conf->json, &out);
-    bool ok = verb_print(&out);
-    buf_done(&out);
-    return ok ? EXIT_OK : EXIT_FAILED;
+    return database_show(r, titles, ARRAY_LEN(titles), conf->json);
 }
 
 int consistency_run(const struct cli_conf *conf, int argc, char **argv)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "verb.h"
 
 #define PARAMS_MAX 16
 #define CELL_BYTES 60
@@ -97,4 +98,14 @@ void database_print(const struct pg_result *r, const char *const *titles, int n,
     }
     json_close(&o, ']');
     buf_putc(out, '\n');
+}
+
+int database_show(const struct pg_result *r, const char *const *titles, int n, bool json)
+{
+    struct buf out;
+    buf_init(&out, VERB_OUT_MAX);
+    database_print(r, titles, n, json, &out);
+    bool ok = verb_print(&out);
+    buf_done(&out);
+    return ok ? EXIT_OK : EXIT_FAILED;
 }

@@ -15,6 +15,8 @@ bool database_do(struct pg *pg, const char *sql, const char *const *values, int 
 /* Rows as people read them, or as a JSON array of objects. Column i is titled titles[i]. */
 void database_print(const struct pg_result *r, const char *const *titles, int n, bool json,
                     struct buf *out);
+/* The same on stdout: a verb's exit status. */
+int database_show(const struct pg_result *r, const char *const *titles, int n, bool json);
 
 DEFINE_AUTO(pg, pg_free)
 #define auto_pg AUTO(pg_free) struct pg *

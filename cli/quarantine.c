@@ -33,12 +33,7 @@ static int list(struct pg *pg, const char *tenant, const struct cli_conf *conf, 
     auto_result r = database_query(pg, list_sql, values, 3, err);
     if (!r)
         return verb_fail("quarantine list", err);
-    struct buf out;
-    buf_init(&out, VERB_OUT_MAX);
-    database_print(r, titles, ARRAY_LEN(titles), conf->json, &out);
-    bool ok = verb_print(&out);
-    buf_done(&out);
-    return ok ? EXIT_OK : EXIT_FAILED;
+    return database_show(r, titles, ARRAY_LEN(titles), conf->json);
 }
 
 int quarantine_list_run(const struct cli_conf *conf, int argc, char **argv)

@@ -73,12 +73,7 @@ int tenant_list_run(const struct cli_conf *conf, int argc, char **argv)
         NULL, 0, &err);
     if (!r)
         return verb_fail("tenant list", &err);
-    struct buf out;
-    buf_init(&out, VERB_OUT_MAX);
-    database_print(r, titles, ARRAY_LEN(titles), conf->json, &out);
-    bool ok = verb_print(&out);
-    buf_done(&out);
-    return ok ? EXIT_OK : EXIT_FAILED;
+    return database_show(r, titles, ARRAY_LEN(titles), conf->json);
 }
 
 bool tenant_token(struct arena *a, const char *tenant, const struct cli_conf *conf, int64_t ttl_ms,

@@ -119,6 +119,8 @@ void http_answer_source(struct http_request *r, int status, const char *content_
                         const struct http_source *source);
 /* Not after `done`. */
 void http_resume_source(struct http_request *r);
+/* "Not Found". */
+const char *http_reason(int status);
 /* RFC 9457 problem document from an error, with Retry-After where it says so. */
 void http_answer_err(struct http_request *r, const struct err *err);
 /* The same for a status that no error kind has (405). */

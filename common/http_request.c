@@ -359,6 +359,11 @@ void http_source_break(struct http_request *r)
     http_resume_source(r);
 }
 
+const char *http_reason(int status)
+{
+    return MHD_get_reason_phrase_for((unsigned)status);
+}
+
 void http_answer_problem(struct http_request *r, int status, struct str detail)
 {
     struct buf body;
@@ -366,7 +371,7 @@ void http_answer_problem(struct http_request *r, int status, struct str detail)
     struct json_out o = {.buf = &body};
     json_open(&o, '{');
     json_put_str(&o, "type", STR("about:blank"));
-    json_put_str(&o, "title", str_of(MHD_get_reason_phrase_for((unsigned)status)));
+    json_put_str(&o, "title", str_of(http_reason(status)));
     json_put_int(&o, "status", status);
     if (detail.len)
         json_put_str(&o, "detail", str_utf8(r->arena, detail));

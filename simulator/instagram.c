@@ -2,13 +2,11 @@
 /* Instagram: Meta's envelope with several accounts in one body, signed with the app secret. */
 #include "meta_style.h"
 
-#define PUT(out, lit) buf_put((out), "" lit, sizeof(lit) - 1)
-
 static void path(struct buf *out, const struct sim_secrets *s, const struct sim_account *a)
 {
     (void)s;
     (void)a;
-    PUT(out, "/webhooks/instagram");
+    SIM_PUT(out, "/webhooks/instagram");
 }
 
 /* Real ids are about 160 characters long, mostly the same ones. */
@@ -16,10 +14,11 @@ static void message_id(struct buf *out, const struct sim_plan *p, const struct s
 {
     char id[SIM_ID];
     sim_message_id(p, e->target, id);
-    PUT(out, "aWdfZAG1faXRlbTox");
+    SIM_PUT(out, "aWdfZAG1faXRlbTox");
     buf_put(out, id, sizeof id);
-    PUT(out, "OklHTWVzc2FnZAUlEOjE3ODQxNDAwMDAwMDAwMDAxOjM0MDI4MjM2Njg0MTcxMDMwMTI0NDI1OTY5NzE4MTgx"
-             "NjI5NzMxMjozMTQ1Njc4OTAxMjM0NTY3ODkwZDZD");
+    SIM_PUT(out,
+            "OklHTWVzc2FnZAUlEOjE3ODQxNDAwMDAwMDAwMDAxOjM0MDI4MjM2Njg0MTcxMDMwMTI0NDI1OTY5NzE4MTgx"
+            "NjI5NzMxMjozMTQ1Njc4OTAxMjM0NTY3ODkwZDZD");
 }
 
 static void conversation_id(struct buf *out, const struct sim_plan *p, const struct sim_event *e)

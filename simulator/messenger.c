@@ -3,13 +3,11 @@
  * message, reads up to a time. */
 #include "meta_style.h"
 
-#define PUT(out, lit) buf_put((out), "" lit, sizeof(lit) - 1)
-
 static void path(struct buf *out, const struct sim_secrets *s, const struct sim_account *a)
 {
     (void)s;
     (void)a;
-    PUT(out, "/webhooks/messenger");
+    SIM_PUT(out, "/webhooks/messenger");
 }
 
 /* Real ids are about 90 characters long. */
@@ -17,9 +15,9 @@ static void message_id(struct buf *out, const struct sim_plan *p, const struct s
 {
     char id[SIM_ID];
     sim_message_id(p, e->target, id);
-    PUT(out, "m_");
+    SIM_PUT(out, "m_");
     buf_put(out, id, sizeof id);
-    PUT(out, "3uWYlUvIEgYkAOyGGDvMjVkbSVrHVRHSmLOWc9cAnMWiC9fyuQFR");
+    SIM_PUT(out, "3uWYlUvIEgYkAOyGGDvMjVkbSVrHVRHSmLOWc9cAnMWiC9fyuQFR");
 }
 
 static void conversation_id(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
@@ -32,7 +30,7 @@ static void conversation_id(struct buf *out, const struct sim_plan *p, const str
 
 static void put_watermark(struct buf *out, const struct sim_event *e)
 {
-    PUT(out, "\"watermark\":");
+    SIM_PUT(out, "\"watermark\":");
     sim_put_number(out, (uint64_t)e->at_ms);
     buf_putc(out, '}');
 }
@@ -40,12 +38,12 @@ static void put_watermark(struct buf *out, const struct sim_event *e)
 static void put_what(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
 {
     if (e->kind == SIM_DELIVERED) {
-        PUT(out, "\"delivery\":{\"mids\":[\"");
+        SIM_PUT(out, "\"delivery\":{\"mids\":[\"");
         message_id(out, p, e);
-        PUT(out, "\"],");
+        SIM_PUT(out, "\"],");
         put_watermark(out, e);
     } else if (e->kind == SIM_READ) {
-        PUT(out, "\"read\":{");
+        SIM_PUT(out, "\"read\":{");
         put_watermark(out, e);
     } else {
         sim_meta_put_what(out, p, e);
@@ -57,17 +55,11 @@ static void body(struct buf *out, const struct sim_plan *p, const struct sim_eve
     sim_meta_body(out, p, e, n, "page", put_what);
 }
 
-static unsigned kinds_of(uint32_t conversation)
-{
-    (void)conversation;
-    return SIM_BIT(SIM_KINDS) - 1;
-}
-
 const struct sim_provider sim_messenger = {
     .name = "messenger",
     .default_account = "100000000000201",
     .default_type = "page",
-    .kinds = kinds_of,
+    .kinds = sim_all_kinds,
     .reads_by_time = true,
     .tick_ms = 1,
     .app = SIM_APP_META,

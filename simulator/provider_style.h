@@ -40,6 +40,8 @@ struct sim_provider {
     void (*conversation_id)(struct buf *out, const struct sim_plan *p, const struct sim_event *e);
 };
 
+unsigned sim_all_kinds(uint32_t conversation); /* where every conversation has all */
+
 const struct sim_provider *sim_provider_find(struct str name); /* NULL: not simulated */
 const struct sim_provider *sim_provider_at(size_t i);          /* NULL: past the end */
 
@@ -52,6 +54,7 @@ void sim_put_event_text(struct buf *out, const struct sim_event *e, bool ascii_o
 /* Escaped for a JSON string: as UTF-8, or with \uXXXX for all that is not ASCII, as Meta does. */
 void sim_put_json(struct buf *out, struct str text, bool ascii_only);
 void sim_put_number(struct buf *out, uint64_t n);
+#define SIM_PUT(out, literal) buf_put((out), "" literal, sizeof(literal) - 1)
 
 /* Names, as the providers that tell them have them in messages. */
 void sim_put_name(struct buf *out, uint64_t number, bool ascii_only);

@@ -5,8 +5,6 @@
 #include "provider_style.h"
 #include "texts.h"
 
-#define PUT(out, lit) buf_put((out), "" lit, sizeof(lit) - 1)
-
 static bool is_business(uint32_t conversation)
 {
     return conversation % 2 == 1;
@@ -14,7 +12,7 @@ static bool is_business(uint32_t conversation)
 
 static void path(struct buf *out, const struct sim_secrets *s, const struct sim_account *a)
 {
-    PUT(out, "/webhooks/telegram/");
+    SIM_PUT(out, "/webhooks/telegram/");
     buf_put_str(out, s->tenant_id);
     buf_putc(out, '/');
     buf_put_str(out, a->id);
@@ -23,9 +21,9 @@ static void path(struct buf *out, const struct sim_secrets *s, const struct sim_
 static void proof(struct buf *out, const struct sim_secrets *s, struct str body)
 {
     (void)body;
-    PUT(out, "Content-Type: application/json\r\nX-Telegram-Bot-Api-Secret-Token: ");
+    SIM_PUT(out, "Content-Type: application/json\r\nX-Telegram-Bot-Api-Secret-Token: ");
     buf_put_str(out, s->tenant_secret);
-    PUT(out, "\r\n");
+    SIM_PUT(out, "\r\n");
 }
 
 static uint64_t person(const struct sim_plan *p, const struct sim_event *e)
@@ -71,23 +69,23 @@ static void message_id(struct buf *out, const struct sim_plan *p, const struct s
 static void put_who(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
 {
     put_person_id(out, p, e);
-    PUT(out, ",\"first_name\":\"");
+    SIM_PUT(out, ",\"first_name\":\"");
     sim_put_json(out, sim_first_name(person(p, e)), true);
-    PUT(out, "\",\"last_name\":\"");
+    SIM_PUT(out, "\",\"last_name\":\"");
     sim_put_json(out, sim_last_name(person(p, e)), true);
     buf_putc(out, '"');
 }
 
 static void put_user(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
 {
-    PUT(out, "{\"is_bot\":false,\"language_code\":\"en\",\"id\":");
+    SIM_PUT(out, "{\"is_bot\":false,\"language_code\":\"en\",\"id\":");
     put_who(out, p, e);
     buf_putc(out, '}');
 }
 
 static void put_owner(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
 {
-    PUT(out, "{\"is_bot\":false,\"first_name\":\"Shop Example\",\"id\":");
+    SIM_PUT(out, "{\"is_bot\":false,\"first_name\":\"Shop Example\",\"id\":");
     sim_put_number(out, 400000000u + str_hash(sim_plan_account(p, e->account)->id) % 99999999u);
     buf_putc(out, '}');
 }
@@ -95,11 +93,11 @@ static void put_owner(struct buf *out, const struct sim_plan *p, const struct si
 static void put_chat(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
 {
     if (is_business(e->conversation)) {
-        PUT(out, "\"business_connection_id\":\"");
+        SIM_PUT(out, "\"business_connection_id\":\"");
         put_connection(out, p, e);
-        PUT(out, "\",");
+        SIM_PUT(out, "\",");
     }
-    PUT(out, "\"chat\":{\"type\":\"private\",\"id\":");
+    SIM_PUT(out, "\"chat\":{\"type\":\"private\",\"id\":");
     put_who(out, p, e);
     buf_putc(out, '}');
 }
@@ -112,34 +110,34 @@ static void put_seconds(struct buf *out, const char *key, int64_t at_ms)
 
 static void put_emoji(struct buf *out, uint32_t pick)
 {
-    PUT(out, "{\"type\":\"emoji\",\"emoji\":\"");
+    SIM_PUT(out, "{\"type\":\"emoji\",\"emoji\":\"");
     sim_put_json(out, sim_emoji(pick), true);
-    PUT(out, "\"}");
+    SIM_PUT(out, "\"}");
 }
 
 static void put_reaction(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
 {
-    PUT(out, "\"message_reaction\":{\"user\":");
+    SIM_PUT(out, "\"message_reaction\":{\"user\":");
     put_user(out, p, e);
-    PUT(out, ",\"message_id\":");
+    SIM_PUT(out, ",\"message_id\":");
     put_number(out, p, e->target);
     put_seconds(out, ",\"date\":", e->at_ms);
-    PUT(out, ",\"old_reaction\":[");
+    SIM_PUT(out, ",\"old_reaction\":[");
     if (e->number > 1)
         put_emoji(out, e->pick + 1);
-    PUT(out, "],\"new_reaction\":[");
+    SIM_PUT(out, "],\"new_reaction\":[");
     if (!e->removes)
         put_emoji(out, e->pick);
-    PUT(out, "],");
+    SIM_PUT(out, "],");
     put_chat(out, p, e);
     buf_putc(out, '}');
 }
 
 static void put_deleted(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
 {
-    PUT(out, "\"deleted_business_messages\":{\"message_ids\":[");
+    SIM_PUT(out, "\"deleted_business_messages\":{\"message_ids\":[");
     put_number(out, p, e->target);
-    PUT(out, "],");
+    SIM_PUT(out, "],");
     put_chat(out, p, e);
     buf_putc(out, '}');
 }
@@ -151,9 +149,9 @@ static void put_message(struct buf *out, const struct sim_plan *p, const struct 
     bool edited = e->kind == SIM_EDITED;
     buf_putc(out, '"');
     buf_put_c(out, names[is_business(e->conversation)][edited]);
-    PUT(out, "\":{\"message_id\":");
+    SIM_PUT(out, "\":{\"message_id\":");
     put_number(out, p, e->target);
-    PUT(out, ",\"from\":");
+    SIM_PUT(out, ",\"from\":");
     if (e->target_is_out)
         put_owner(out, p, e);
     else
@@ -163,15 +161,15 @@ static void put_message(struct buf *out, const struct sim_plan *p, const struct 
         put_seconds(out, ",\"edit_date\":", e->at_ms);
     buf_putc(out, ',');
     put_chat(out, p, e);
-    PUT(out, ",\"text\":\"");
+    SIM_PUT(out, ",\"text\":\"");
     sim_put_event_text(out, e, true);
-    PUT(out, "\"}");
+    SIM_PUT(out, "\"}");
 }
 
 static void body(struct buf *out, const struct sim_plan *p, const struct sim_event *e, size_t n)
 {
     (void)n; // one update per body: batch_max is 1
-    PUT(out, "{\"update_id\":");
+    SIM_PUT(out, "{\"update_id\":");
     put_number(out, p, e->index);
     buf_putc(out, ',');
     if (e->kind == SIM_REACTION)

@@ -5,8 +5,6 @@
 #include "provider_style.h"
 #include "texts.h"
 
-#define PUT(out, lit) buf_put((out), "" lit, sizeof(lit) - 1)
-
 static const char *const event_names[SIM_KINDS] = {
     [SIM_MESSAGE] = "message_received",    [SIM_ECHO] = "message_received",
     [SIM_DELIVERED] = "message_delivered", [SIM_READ] = "message_read",
@@ -17,16 +15,16 @@ static const char *const event_names[SIM_KINDS] = {
 static void path(struct buf *out, const struct sim_secrets *s, const struct sim_account *a)
 {
     (void)a;
-    PUT(out, "/webhooks/unipile/");
+    SIM_PUT(out, "/webhooks/unipile/");
     buf_put_str(out, s->tenant_id);
 }
 
 static void proof(struct buf *out, const struct sim_secrets *s, struct str body)
 {
     (void)body;
-    PUT(out, "Unipile-Auth: ");
+    SIM_PUT(out, "Unipile-Auth: ");
     buf_put_str(out, s->tenant_secret);
-    PUT(out, "\r\n");
+    SIM_PUT(out, "\r\n");
 }
 
 static void message_id(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
@@ -52,7 +50,7 @@ static void network_id(struct buf *out, const struct sim_account *a, uint64_t nu
         buf_putc(out, '1');
     sim_put_number(out, 2000000000u + number % 7999999999u);
     if (whatsapp)
-        PUT(out, "@s.whatsapp.net");
+        SIM_PUT(out, "@s.whatsapp.net");
 }
 
 static void attendee(struct buf *out, const struct sim_plan *p, const struct sim_event *e, bool own)
@@ -62,21 +60,21 @@ static void attendee(struct buf *out, const struct sim_plan *p, const struct sim
         own ? str_hash(a->id) : sim_conversation_number(p, e->account, e->conversation);
     char id[SIM_ID];
     sim_id_text(number, ~number, id);
-    PUT(out, "{\"attendee_id\":\"");
+    SIM_PUT(out, "{\"attendee_id\":\"");
     buf_put(out, id, sizeof id);
-    PUT(out, "\",\"attendee_provider_id\":\"");
+    SIM_PUT(out, "\",\"attendee_provider_id\":\"");
     network_id(out, a, number);
-    PUT(out, "\",\"attendee_name\":\"");
+    SIM_PUT(out, "\",\"attendee_name\":\"");
     if (own) {
-        PUT(out, "Shop Example");
+        SIM_PUT(out, "Shop Example");
     } else {
         sim_put_name(out, number, false);
     }
-    PUT(out, "\",\"attendee_profile_url\":null,\"attendee_specifics\":{\"provider\":\"");
+    SIM_PUT(out, "\",\"attendee_profile_url\":null,\"attendee_specifics\":{\"provider\":\"");
     buf_put_str(out, a->type);
-    PUT(out, "\"},\"attendee_public_identifier\":\"");
+    SIM_PUT(out, "\"},\"attendee_public_identifier\":\"");
     network_id(out, a, number);
-    PUT(out, "\"}");
+    SIM_PUT(out, "\"}");
 }
 
 static void head(struct buf *out, const struct sim_plan *p, const struct sim_event *e, bool full)
@@ -84,25 +82,25 @@ static void head(struct buf *out, const struct sim_plan *p, const struct sim_eve
     const struct sim_account *a = sim_plan_account(p, e->account);
     char at[CLOCK_TEXT_MAX];
     size_t at_len = clock_format(e->at_ms, at);
-    PUT(out, "{\"account_id\":\"");
+    SIM_PUT(out, "{\"account_id\":\"");
     buf_put_str(out, a->id);
-    PUT(out, "\",\"account_type\":\"");
+    SIM_PUT(out, "\",\"account_type\":\"");
     buf_put_str(out, a->type);
     if (full) {
-        PUT(out, "\",\"account_info\":{\"type\":\"");
+        SIM_PUT(out, "\",\"account_info\":{\"type\":\"");
         buf_put_str(out, a->type);
-        PUT(out, "\",\"feature\":\"classic\",\"user_id\":\"");
+        SIM_PUT(out, "\",\"feature\":\"classic\",\"user_id\":\"");
         network_id(out, a, str_hash(a->id));
-        PUT(out, "\"},\"event\":\"");
+        SIM_PUT(out, "\"},\"event\":\"");
     } else {
-        PUT(out, "\",\"event\":\"");
+        SIM_PUT(out, "\",\"event\":\"");
     }
     buf_put_c(out, event_names[e->kind]);
-    PUT(out, "\",\"webhook_name\":\"gateway\",\"chat_id\":\"");
+    SIM_PUT(out, "\",\"webhook_name\":\"gateway\",\"chat_id\":\"");
     conversation_id(out, p, e);
-    PUT(out, "\",\"timestamp\":\"");
+    SIM_PUT(out, "\",\"timestamp\":\"");
     buf_put(out, at, at_len);
-    PUT(out, "\",\"message_id\":\"");
+    SIM_PUT(out, "\",\"message_id\":\"");
     message_id(out, p, e);
     buf_putc(out, '"');
 }
@@ -124,42 +122,36 @@ static void body(struct buf *out, const struct sim_plan *p, const struct sim_eve
         return;
     }
     const struct sim_account *a = sim_plan_account(p, e->account);
-    PUT(out, ",\"message\":\"");
+    SIM_PUT(out, ",\"message\":\"");
     put_text(out, e);
-    PUT(out, "\",\"sender\":");
+    SIM_PUT(out, "\",\"sender\":");
     attendee(out, p, e, e->target_is_out);
-    PUT(out, ",\"attendees\":[");
+    SIM_PUT(out, ",\"attendees\":[");
     attendee(out, p, e, false);
-    PUT(out, "],\"attachments\":[],\"subject\":null,\"is_sender\":");
+    SIM_PUT(out, "],\"attachments\":[],\"subject\":null,\"is_sender\":");
     buf_put_c(out, e->target_is_out ? "true" : "false");
-    PUT(out, ",\"provider_chat_id\":\"");
+    SIM_PUT(out, ",\"provider_chat_id\":\"");
     network_id(out, a, sim_conversation_number(p, e->account, e->conversation));
-    PUT(out, "\",\"provider_message_id\":\"3EB0");
+    SIM_PUT(out, "\",\"provider_message_id\":\"3EB0");
     message_id(out, p, e);
-    PUT(out, "\",\"is_event\":0,\"chat_pinned\":0,\"quoted\":null,\"reply_to\":null,"
-             "\"is_forwarded\":null,\"chat_content_type\":null,\"message_type\":\"MESSAGE\","
-             "\"is_group\":false,\"folder\":[\"INBOX\"],\"event_type\":null");
+    SIM_PUT(out, "\",\"is_event\":0,\"chat_pinned\":0,\"quoted\":null,\"reply_to\":null,"
+                 "\"is_forwarded\":null,\"chat_content_type\":null,\"message_type\":\"MESSAGE\","
+                 "\"is_group\":false,\"folder\":[\"INBOX\"],\"event_type\":null");
     if (e->kind == SIM_REACTION) {
-        PUT(out, ",\"reaction\":\"");
+        SIM_PUT(out, ",\"reaction\":\"");
         if (!e->removes)
             buf_put_str(out, sim_emoji(e->pick));
-        PUT(out, "\",\"reaction_sender\":");
+        SIM_PUT(out, "\",\"reaction_sender\":");
         attendee(out, p, e, !e->target_is_out);
     }
     buf_putc(out, '}');
-}
-
-static unsigned kinds_of(uint32_t conversation)
-{
-    (void)conversation;
-    return SIM_BIT(SIM_KINDS) - 1;
 }
 
 const struct sim_provider sim_unipile = {
     .name = "unipile",
     .default_account = "SimWhatsAppAccount0001",
     .default_type = "WHATSAPP",
-    .kinds = kinds_of,
+    .kinds = sim_all_kinds,
     .tick_ms = 1,
     .app = SIM_APP_NONE,
     .batch_max = 1,

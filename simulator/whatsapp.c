@@ -4,22 +4,20 @@
 #include "meta_style.h"
 #include "texts.h"
 
-#define PUT(out, lit) buf_put((out), "" lit, sizeof(lit) - 1)
-
 static void path(struct buf *out, const struct sim_secrets *s, const struct sim_account *a)
 {
     (void)s;
     (void)a;
-    PUT(out, "/webhooks/whatsapp");
+    SIM_PUT(out, "/webhooks/whatsapp");
 }
 
 static void put_wamid(struct buf *out, const struct sim_plan *p, uint64_t index)
 {
     char id[SIM_ID];
     sim_message_id(p, index, id);
-    PUT(out, "wamid.HBgNNDkxNTUwMTAwMDAyMRUCABIYFj");
+    SIM_PUT(out, "wamid.HBgNNDkxNTUwMTAwMDAyMRUCABIYFj");
     buf_put(out, id, sizeof id);
-    PUT(out, "AA==");
+    SIM_PUT(out, "AA==");
 }
 
 static void message_id(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
@@ -34,14 +32,14 @@ static uint64_t person(const struct sim_plan *p, const struct sim_event *e)
 
 static void conversation_id(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
 {
-    PUT(out, "4915");
+    SIM_PUT(out, "4915");
     sim_put_number(out, 100000000u + person(p, e) % 899999999u);
 }
 
 /* The id of a user that does not show the number. */
 static void put_user_id(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
 {
-    PUT(out, "DE.");
+    SIM_PUT(out, "DE.");
     sim_put_number(out, 10000000000000000u + person(p, e) % 89999999999999999u);
 }
 
@@ -66,16 +64,16 @@ static enum list list_of(const struct sim_event *e)
 
 static void put_original(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
 {
-    PUT(out, "{\"original_message_id\":\"");
+    SIM_PUT(out, "{\"original_message_id\":\"");
     message_id(out, p, e);
     buf_putc(out, '"');
 }
 
 static void put_text(struct buf *out, const struct sim_event *e)
 {
-    PUT(out, "\"type\":\"text\",\"text\":{\"body\":\"");
+    SIM_PUT(out, "\"type\":\"text\",\"text\":{\"body\":\"");
     sim_put_event_text(out, e, true);
-    PUT(out, "\"}");
+    SIM_PUT(out, "\"}");
 }
 
 /* Type and what belongs to it. */
@@ -83,25 +81,25 @@ static void put_what(struct buf *out, const struct sim_plan *p, const struct sim
 {
     switch (e->kind) {
     case SIM_REACTION:
-        PUT(out, "\"type\":\"reaction\",\"reaction\":{\"message_id\":\"");
+        SIM_PUT(out, "\"type\":\"reaction\",\"reaction\":{\"message_id\":\"");
         message_id(out, p, e);
         buf_putc(out, '"');
         if (!e->removes) {
-            PUT(out, ",\"emoji\":\"");
+            SIM_PUT(out, ",\"emoji\":\"");
             sim_put_json(out, sim_emoji(e->pick), true);
             buf_putc(out, '"');
         }
         buf_putc(out, '}');
         break;
     case SIM_EDITED:
-        PUT(out, "\"type\":\"edit\",\"edit\":");
+        SIM_PUT(out, "\"type\":\"edit\",\"edit\":");
         put_original(out, p, e);
-        PUT(out, ",\"message\":{");
+        SIM_PUT(out, ",\"message\":{");
         put_text(out, e);
-        PUT(out, "}}");
+        SIM_PUT(out, "}}");
         break;
     case SIM_DELETED:
-        PUT(out, "\"type\":\"revoke\",\"revoke\":");
+        SIM_PUT(out, "\"type\":\"revoke\",\"revoke\":");
         put_original(out, p, e);
         buf_putc(out, '}');
         break;
@@ -112,7 +110,7 @@ static void put_what(struct buf *out, const struct sim_plan *p, const struct sim
 
 static void put_time(struct buf *out, const struct sim_event *e)
 {
-    PUT(out, "\",\"timestamp\":\"");
+    SIM_PUT(out, "\",\"timestamp\":\"");
     sim_put_number(out, (uint64_t)e->at_ms / 1000);
     buf_putc(out, '"');
 }
@@ -121,16 +119,16 @@ static void put_time(struct buf *out, const struct sim_event *e)
 static void put_message(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
 {
     if (e->kind == SIM_ECHO) {
-        PUT(out, "{\"from\":\"15550100001\",\"to\":\"");
+        SIM_PUT(out, "{\"from\":\"15550100001\",\"to\":\"");
         conversation_id(out, p, e);
-        PUT(out, "\",\"to_user_id\":\"");
+        SIM_PUT(out, "\",\"to_user_id\":\"");
     } else {
-        PUT(out, "{\"from\":\"");
+        SIM_PUT(out, "{\"from\":\"");
         conversation_id(out, p, e);
-        PUT(out, "\",\"from_user_id\":\"");
+        SIM_PUT(out, "\",\"from_user_id\":\"");
     }
     put_user_id(out, p, e);
-    PUT(out, "\",\"id\":\"");
+    SIM_PUT(out, "\",\"id\":\"");
     put_wamid(out, p, e->index);
     put_time(out, e);
     buf_putc(out, ',');
@@ -140,27 +138,27 @@ static void put_message(struct buf *out, const struct sim_plan *p, const struct 
 
 static void put_status(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
 {
-    PUT(out, "{\"id\":\"");
+    SIM_PUT(out, "{\"id\":\"");
     message_id(out, p, e);
-    PUT(out, "\",\"status\":\"");
+    SIM_PUT(out, "\",\"status\":\"");
     buf_put_c(out, e->kind == SIM_READ ? "read" : "delivered");
     put_time(out, e);
-    PUT(out, ",\"recipient_id\":\"");
+    SIM_PUT(out, ",\"recipient_id\":\"");
     conversation_id(out, p, e);
-    PUT(out,
-        "\",\"pricing\":{\"billable\":false,\"pricing_model\":\"PMP\",\"category\":\"service\","
-        "\"type\":\"free_customer_service\"}}");
+    SIM_PUT(out,
+            "\",\"pricing\":{\"billable\":false,\"pricing_model\":\"PMP\",\"category\":\"service\","
+            "\"type\":\"free_customer_service\"}}");
 }
 
 static void put_contact(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
 {
-    PUT(out, "{\"profile\":{\"name\":\"");
+    SIM_PUT(out, "{\"profile\":{\"name\":\"");
     sim_put_name(out, person(p, e), true);
-    PUT(out, "\"},\"wa_id\":\"");
+    SIM_PUT(out, "\"},\"wa_id\":\"");
     conversation_id(out, p, e);
-    PUT(out, "\",\"user_id\":\"");
+    SIM_PUT(out, "\",\"user_id\":\"");
     put_user_id(out, p, e);
-    PUT(out, "\"}");
+    SIM_PUT(out, "\"}");
 }
 
 /* --- the body --------------------------------------------------------------------------------- */
@@ -170,9 +168,9 @@ typedef void put_one(struct buf *out, const struct sim_plan *p, const struct sim
 static void put_list(struct buf *out, const char *name, const struct sim_plan *p,
                      const struct sim_event *e, size_t n, put_one *put)
 {
-    PUT(out, ",\"");
+    SIM_PUT(out, ",\"");
     buf_put_c(out, name);
-    PUT(out, "\":[");
+    SIM_PUT(out, "\":[");
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
             buf_putc(out, ',');
@@ -186,16 +184,16 @@ static void put_change(struct buf *out, const struct sim_plan *p, const struct s
                        size_t n)
 {
     enum list list = list_of(e);
-    PUT(out, "{\"value\":{\"messaging_product\":\"whatsapp\",\"metadata\":{"
-             "\"display_phone_number\":\"15550100001\",\"phone_number_id\":\"");
+    SIM_PUT(out, "{\"value\":{\"messaging_product\":\"whatsapp\",\"metadata\":{"
+                 "\"display_phone_number\":\"15550100001\",\"phone_number_id\":\"");
     buf_put_str(out, sim_plan_account(p, e->account)->id);
-    PUT(out, "\"}");
+    SIM_PUT(out, "\"}");
     if (list != STATUSES)
         put_list(out, "contacts", p, e, n, put_contact);
     put_list(out, lists[list].name, p, e, n, list == STATUSES ? put_status : put_message);
-    PUT(out, "},\"field\":\"");
+    SIM_PUT(out, "},\"field\":\"");
     buf_put_c(out, lists[list].field);
-    PUT(out, "\"}");
+    SIM_PUT(out, "\"}");
 }
 
 /* Events from the first on that go into one change. */
@@ -209,36 +207,30 @@ static size_t run_of(const struct sim_event *e, size_t n)
 
 static void body(struct buf *out, const struct sim_plan *p, const struct sim_event *e, size_t n)
 {
-    PUT(out, "{\"object\":\"whatsapp_business_account\",\"entry\":[");
+    SIM_PUT(out, "{\"object\":\"whatsapp_business_account\",\"entry\":[");
     for (size_t i = 0, k; i < n; i += k) {
         bool same_entry = i > 0 && e[i].account == e[i - 1].account;
         k = run_of(&e[i], n - i);
         if (i > 0 && !same_entry)
-            PUT(out, "]},");
+            SIM_PUT(out, "]},");
         if (same_entry) {
             buf_putc(out, ',');
         } else {
-            PUT(out, "{\"id\":\"");
+            SIM_PUT(out, "{\"id\":\"");
             sim_put_number(out, 200000000000000u +
                                     str_hash(sim_plan_account(p, e[i].account)->id) % 99999999u);
-            PUT(out, "\",\"changes\":[");
+            SIM_PUT(out, "\",\"changes\":[");
         }
         put_change(out, p, &e[i], k);
     }
-    PUT(out, "]}]}");
-}
-
-static unsigned kinds_of(uint32_t conversation)
-{
-    (void)conversation;
-    return SIM_BIT(SIM_KINDS) - 1;
+    SIM_PUT(out, "]}]}");
 }
 
 const struct sim_provider sim_whatsapp = {
     .name = "whatsapp",
     .default_account = "300000000000501",
     .default_type = "whatsapp_business_account",
-    .kinds = kinds_of,
+    .kinds = sim_all_kinds,
     .tick_ms = 1000,
     .app = SIM_APP_META,
     .batch_max = 1000,

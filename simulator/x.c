@@ -5,8 +5,6 @@
 
 #include "provider_style.h"
 
-#define PUT(out, lit) buf_put((out), "" lit, sizeof(lit) - 1)
-
 /* Ids are milliseconds from this moment on, above 22 other bits. */
 #define ID_EPOCH_MS 1288834974657LL
 #define ID_BITS     22
@@ -15,7 +13,7 @@ static void path(struct buf *out, const struct sim_secrets *s, const struct sim_
 {
     (void)s;
     (void)a;
-    PUT(out, "/webhooks/x");
+    SIM_PUT(out, "/webhooks/x");
 }
 
 static void proof(struct buf *out, const struct sim_secrets *s, struct str body)
@@ -23,9 +21,9 @@ static void proof(struct buf *out, const struct sim_secrets *s, struct str body)
     uint8_t mac[SHA256_BYTES];
     auto_arena a = arena_new(4096);
     hmac_sha256(s->app, body, mac);
-    PUT(out, "Content-Type: application/json\r\nx-twitter-webhooks-signature: sha256=");
+    SIM_PUT(out, "Content-Type: application/json\r\nx-twitter-webhooks-signature: sha256=");
     buf_put_str(out, base64_encode(a, (struct str){(const char *)mac, sizeof mac}));
-    PUT(out, "\r\n");
+    SIM_PUT(out, "\r\n");
 }
 
 static uint64_t person(const struct sim_plan *p, const struct sim_event *e)
@@ -76,11 +74,11 @@ static void put_text(struct buf *out, const struct sim_event *e)
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         if (c == '&')
-            PUT(&html, "&amp;");
+            SIM_PUT(&html, "&amp;");
         else if (c == '<')
-            PUT(&html, "&lt;");
+            SIM_PUT(&html, "&lt;");
         else if (c == '>')
-            PUT(&html, "&gt;");
+            SIM_PUT(&html, "&gt;");
         else
             buf_putc(&html, c);
     }
@@ -89,31 +87,32 @@ static void put_text(struct buf *out, const struct sim_event *e)
 
 static void put_message(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
 {
-    PUT(out, "\"direct_message_events\":[{\"type\":\"message_create\",\"id\":\"");
+    SIM_PUT(out, "\"direct_message_events\":[{\"type\":\"message_create\",\"id\":\"");
     message_id(out, p, e);
-    PUT(out, "\",\"created_timestamp\":\"");
+    SIM_PUT(out, "\",\"created_timestamp\":\"");
     sim_put_number(out, (uint64_t)e->at_ms);
-    PUT(out, "\",\"message_create\":{\"target\":{\"recipient_id\":\"");
+    SIM_PUT(out, "\",\"message_create\":{\"target\":{\"recipient_id\":\"");
     put_id(out, p, e, !e->target_is_out);
-    PUT(out, "\"},\"sender_id\":\"");
+    SIM_PUT(out, "\"},\"sender_id\":\"");
     put_id(out, p, e, e->target_is_out);
-    PUT(out, "\",\"message_data\":{\"text\":\"");
+    SIM_PUT(out, "\",\"message_data\":{\"text\":\"");
     put_text(out, e);
-    PUT(out,
+    SIM_PUT(
+        out,
         "\",\"entities\":{\"hashtags\":[],\"symbols\":[],\"user_mentions\":[],\"urls\":[]}}}}]");
 }
 
 static void put_read(struct buf *out, const struct sim_plan *p, const struct sim_event *e)
 {
-    PUT(out, "\"direct_message_mark_read_events\":[{\"created_timestamp\":\"");
+    SIM_PUT(out, "\"direct_message_mark_read_events\":[{\"created_timestamp\":\"");
     sim_put_number(out, (uint64_t)e->at_ms);
-    PUT(out, "\",\"sender_id\":\"");
+    SIM_PUT(out, "\",\"sender_id\":\"");
     put_person_id(out, p, e);
-    PUT(out, "\",\"target\":{\"recipient_id\":\"");
+    SIM_PUT(out, "\",\"target\":{\"recipient_id\":\"");
     put_id(out, p, e, true);
-    PUT(out, "\"},\"last_read_event_id\":\"");
+    SIM_PUT(out, "\"},\"last_read_event_id\":\"");
     message_id(out, p, e);
-    PUT(out, "\"}]");
+    SIM_PUT(out, "\"}]");
 }
 
 /* One of the two in "users"; X Activity has what is said about them in "data". */
@@ -124,9 +123,9 @@ static void put_user(struct buf *out, const struct sim_plan *p, const struct sim
     put_id(out, p, e, ours);
     buf_put_c(out, is_new ? "\":{\"data\":{\"id\":\"" : "\":{\"id\":\"");
     put_id(out, p, e, ours);
-    PUT(out, "\",\"name\":\"");
+    SIM_PUT(out, "\",\"name\":\"");
     if (ours)
-        PUT(out, "Shop Example");
+        SIM_PUT(out, "Shop Example");
     else
         sim_put_name(out, person(p, e), false);
     buf_put_c(out, is_new ? "\",\"username\":\"" : "\",\"screen_name\":\"");
@@ -147,25 +146,25 @@ static void body(struct buf *out, const struct sim_plan *p, const struct sim_eve
 {
     (void)n; // a body belongs to one user: batch_max is 1
     bool is_new = e->index % 3 == 0;
-    PUT(out, "{");
+    SIM_PUT(out, "{");
     if (is_new) {
-        PUT(out, "\"data\":{\"event_uuid\":\"");
+        SIM_PUT(out, "\"data\":{\"event_uuid\":\"");
         sim_put_number(out, sim_mix(e->index ^ sim_plan_salt(p)) >> 1);
-        PUT(out, "\",\"filter\":{\"user_id\":\"");
+        SIM_PUT(out, "\",\"filter\":{\"user_id\":\"");
         put_id(out, p, e, true);
-        PUT(out, "\"},\"event_type\":\"");
+        SIM_PUT(out, "\"},\"event_type\":\"");
         buf_put_c(out, new_type(e));
-        PUT(out, "\",\"payload\":{");
+        SIM_PUT(out, "\",\"payload\":{");
     } else {
-        PUT(out, "\"for_user_id\":\"");
+        SIM_PUT(out, "\"for_user_id\":\"");
         put_id(out, p, e, true);
-        PUT(out, "\",");
+        SIM_PUT(out, "\",");
     }
     if (e->kind == SIM_READ)
         put_read(out, p, e);
     else
         put_message(out, p, e);
-    PUT(out, ",\"users\":{");
+    SIM_PUT(out, ",\"users\":{");
     put_user(out, p, e, true, is_new);
     buf_putc(out, ',');
     put_user(out, p, e, false, is_new);

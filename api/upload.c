@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Uploads: a file is taken piece by piece into a draft, looked at, kept, and then there is a row of
- * it. */
+/* Uploads: a file is taken piece by piece into a draft, looked at, noted (uploads), kept, and then
+ * there is a row of it, with which the note goes. A file that comes to no row, because that fails
+ * or we die, is found by its note and removed (sweep.c). */
 #include <string.h>
 
 #include "bulk.h"
@@ -83,6 +84,11 @@ static const struct pg_stmt add = {
         "$8") ") "
               "RETURNING " API_MS("m.created_at")};
 
+static const struct pg_stmt note = {"api_upload_note",
+                                    "INSERT INTO uploads (tenant_id, id) VALUES ($1, $2)"};
+static const struct pg_stmt unnote = {"api_upload_unnote",
+                                      "DELETE FROM uploads WHERE tenant_id = $1 AND id = $2"};
+
 static void on_added(struct call *c, struct pg_result *const *results, int n)
 {
     (void)n;
@@ -117,6 +123,7 @@ static void on_kept(void *ctx, const struct err *err)
                                  call_who(c)->user_id,
                                  str_fmt(call_arena(c), "%lld", (long long)call_now_at_ms(c))};
     call_send(c, &add, params, 8);
+    call_send(c, &unnote, params, 2);
     call_commit(c, on_added);
 }
 
@@ -144,6 +151,14 @@ static bool check(struct call *c, struct upload *u)
     return false;
 }
 
+static void on_noted(struct call *c, struct pg_result *const *results, int n)
+{
+    (void)results, (void)n;
+    struct upload *u = *call_state(c);
+    storage_draft_keep(u->draft, storage_media_key(call_arena(c), call_who(c)->tenant_id, u->id),
+                       u->mime, on_kept, c);
+}
+
 static void upload_media(struct call *c)
 {
     struct upload *u = *call_state(c);
@@ -163,8 +178,9 @@ static void upload_media(struct call *c)
     u->size_bytes = storage_draft_size(u->draft);
     storage_draft_sha256(u->draft, sum);
     u->sha256 = hex_encode(a, (struct str){(const char *)sum, sizeof sum});
-    storage_draft_keep(u->draft, storage_media_key(a, call_who(c)->tenant_id, u->id), u->mime,
-                       on_kept, c);
+    const struct str params[] = {call_who(c)->tenant_id, u->id};
+    call_send(c, &note, params, 2);
+    call_commit(c, on_noted);
 }
 
 const struct api_handler api_upload_handlers[] = {

@@ -69,7 +69,7 @@ static void on_tick(void *ctx)
     note_database(w);
     api_calls_reap(w->calls);
     if (w->opts.index == 0)
-        api_sweep_tick(&w->sweep, w->api.pool, clock_ms());
+        api_sweep_tick(&w->sweep, clock_ms());
 }
 
 static void on_delivery(void *ctx, void *opaque, const struct err *err)
@@ -146,6 +146,7 @@ static bool make_api(struct api_worker *w, struct err *err)
     w->api.standings = w->opts.standings;
     w->api.loop = serve_thread_loop(w->thread);
     w->api.index = w->opts.index;
+    w->sweep.api = &w->api;
     w->undelivered = metric_cell(w->opts.metrics, API_METRIC_UNDELIVERED);
     w->database = metric_cell(w->opts.metrics, API_METRIC_DATABASE);
     w->api.passwords = api_passwords_new(

@@ -145,7 +145,7 @@ static void migrations(struct checks *c, struct pg *pg)
 static void roles(struct checks *c, struct pg *pg)
 {
     static const char *const names[] = {"postrider_owner", "postrider_router", "postrider_api",
-                                        "postrider_sender"};
+                                        "postrider_sender", "postrider_operator"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         struct err err = {0};
         bool is_owner = i == 0;

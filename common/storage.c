@@ -199,3 +199,31 @@ void storage_close(struct storage_file *f)
     if (f)
         f->storage->place->close(f);
 }
+
+/* --- removing -------------------------------------------------------------------------------- */
+
+void storage_remove(struct storage *s, struct str key,
+                    void (*on_done)(void *ctx, const struct err *err), void *ctx)
+{
+    struct storage_removal *r = xalloc(sizeof *r);
+    r->storage = s;
+    r->key = xstrndup(key.ptr, key.len);
+    r->on_done = on_done;
+    r->ctx = ctx;
+    r->work.data = r;
+    s->n_drafts++;
+    s->place->remove(r);
+}
+
+void storage_removed(struct storage_removal *r)
+{
+    struct storage *s = r->storage;
+    if (s->is_closing)
+        err_set(&r->err, ERR_BUSY, "given up");
+    r->on_done(r->ctx, r->err.kind ? &r->err : NULL);
+    free(r->key);
+    free(r);
+    s->n_drafts--;
+    if (s->is_closing)
+        storage_free(s);
+}

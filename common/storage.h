@@ -4,9 +4,10 @@
  * interface for who stores (api) and who reads (api, sender); the settings are the rows of
  * conf_media.def.
  *
- * A file is written once and never changed. It is collected in a draft on the local disk, whatever
- * its size, and there under its key, whole and durable, only when it is kept; so that a reader
- * never meets half of one. Nothing is ever held whole in memory. Loop thread. */
+ * A file is written once, never changed, and removed only when no row names it. It is collected in
+ * a draft on the local disk, whatever its size, and there under its key, whole and durable, only
+ * when it is kept; so that a reader never meets half of one. Nothing is ever held whole in memory.
+ * Loop thread. */
 #include <uv.h>
 
 #include "crypto.h"
@@ -62,3 +63,10 @@ struct storage_file *storage_open(struct storage *s, struct str key, int64_t fro
 int64_t storage_read(struct storage_file *f, char *out, size_t n);
 const struct err *storage_file_err(const struct storage_file *f);
 void storage_close(struct storage_file *f); /* NULL is fine; on_ready comes no more */
+
+/* --- removing --------------------------------------------------------------------------------- */
+
+/* on_done comes once, from a later turn of the loop; err NULL: it is not there any more, or never
+ * was; after storage_free it is ERR_BUSY. */
+void storage_remove(struct storage *s, struct str key,
+                    void (*on_done)(void *ctx, const struct err *err), void *ctx);

@@ -106,5 +106,31 @@ static void close_file(struct storage_file *f)
     free(f);
 }
 
-const struct storage_place storage_folder = {
-    .keep = keep, .give_up = give_up, .open = open_file, .read = read_file, .close = close_file};
+static void on_remove_work(uv_work_t *work)
+{
+    struct storage_removal *r = work->data;
+    char path[STORAGE_PATH_MAX];
+    if (!path_of(r->storage, r->key, path))
+        err_set(&r->err, ERR_FAULT, "no key of a file");
+    else if (unlink(path) != 0 && errno != ENOENT)
+        err_set(&r->err, ERR_BUSY, "cannot remove the file: %s", strerrordesc_np(errno));
+}
+
+static void on_remove_worked(uv_work_t *work, int status)
+{
+    (void)status; // nobody cancels it
+    storage_removed(work->data);
+}
+
+static void remove_file(struct storage_removal *r)
+{
+    int rc = uv_queue_work(r->storage->opts.loop, &r->work, on_remove_work, on_remove_worked);
+    assert(rc == 0);
+}
+
+const struct storage_place storage_folder = {.keep = keep,
+                                             .give_up = give_up,
+                                             .open = open_file,
+                                             .read = read_file,
+                                             .close = close_file,
+                                             .remove = remove_file};

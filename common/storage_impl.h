@@ -5,6 +5,8 @@
 
 #define STORAGE_PATH_MAX 1024
 
+struct storage_removal;
+
 /* A place where files are kept. */
 struct storage_place {
     /* Keep the draft under its key: storage_draft_kept() comes from a later turn. */
@@ -14,14 +16,16 @@ struct storage_place {
     bool (*open)(struct storage_file *f, struct err *err);
     int64_t (*read)(struct storage_file *f, char *out, size_t n);
     void (*close)(struct storage_file *f);
+    /* storage_removed() comes from a later turn. */
+    void (*remove)(struct storage_removal *r);
 };
 extern const struct storage_place storage_folder, storage_s3;
 
 struct storage {
     struct storage_opts opts; /* texts are our own copies */
     const struct storage_place *place;
-    int n_drafts;
-    bool is_closing; /* freed with its last draft */
+    int n_drafts;    /* and removals */
+    bool is_closing; /* freed with the last of them */
 };
 
 struct storage_draft {
@@ -56,3 +60,14 @@ struct storage_file {
 
 /* The draft's end: tells, and frees it. d->err says how. */
 void storage_draft_kept(struct storage_draft *d);
+
+struct storage_removal {
+    struct storage *storage;
+    char *key;
+    struct uv_work_s work;
+    struct err err;
+    void (*on_done)(void *ctx, const struct err *err);
+    void *ctx;
+};
+/* Its end: tells, and frees it. r->err says how. */
+void storage_removed(struct storage_removal *r);

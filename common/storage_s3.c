@@ -2,7 +2,8 @@
 /* Files in a bucket of an S3-compatible service, requests signed by libcurl (AWS Signature Version
  * 4). A draft goes up from the local disk, as long as it is; a file comes down in pieces by ranges,
  * one at a time, so that a slow reader holds one piece and no connection.
- * https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html, API_GetObject.html */
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html, API_GetObject.html,
+ * API_DeleteObject.html */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,5 +217,43 @@ static void close_file(struct storage_file *f)
         free_file(f);
 }
 
-const struct storage_place storage_s3 = {
-    .keep = keep, .give_up = give_up, .open = open_file, .read = read_file, .close = close_file};
+/* --- removing --------------------------------------------------------------------------------- */
+
+static void on_removed(void *ctx, struct transfer *t)
+{
+    struct storage_removal *r = ctx;
+    // 204 for one that is not there, too; others say 404.
+    if (transfer_end(t) != FETCH_WHOLE ||
+        (transfer_status(t) / 100 != 2 && transfer_status(t) != 404))
+        set_err(&r->err, t);
+    storage_removed(r);
+}
+
+static void on_remove_not_started(uv_work_t *work, int status)
+{
+    (void)status;
+    storage_removed(work->data);
+}
+
+static void remove_file(struct storage_removal *r)
+{
+    struct signing signing;
+    struct transfer *transfer;
+    const struct fetch_header headers[] = {{"x-amz-content-sha256", UNSIGNED}};
+    struct fetch_request q = {.method = FETCH_DELETE,
+                              .headers = headers,
+                              .n_headers = ARRAY_LEN(headers),
+                              .answer_max_bytes = PUT_ANSWER_MAX,
+                              .on_done = on_removed,
+                              .ctx = r};
+    sign(r->storage, r->key, &signing, &q);
+    if (!start(r->storage, &signing, &q, &transfer, &r->err)) // on_done comes from a later turn
+        (void)uv_queue_work(r->storage->opts.loop, &r->work, do_nothing, on_remove_not_started);
+}
+
+const struct storage_place storage_s3 = {.keep = keep,
+                                         .give_up = give_up,
+                                         .open = open_file,
+                                         .read = read_file,
+                                         .close = close_file,
+                                         .remove = remove_file};

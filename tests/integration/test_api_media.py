@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from support.bucket import Bucket
+from support.ports import free_port
 from support.wait import wait_until
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4000  # a megabyte: larger than any JSON body
@@ -153,6 +154,13 @@ def test_a_bucket_serves_as_the_folder_does(make_stack):
     assert media.get(made, Range="bytes=600000-600999").content == PNG[600000:601000]
     assert drafts(stack) == []
     assert {method for method, _, _ in bucket.requests} == {"PUT", "GET"}
+    stack.query("INSERT INTO uploads (tenant_id, id, began_at) SELECT tenant_id, gen_random_uuid(), now() - interval '2 hours'"
+                " FROM media RETURNING 1")  # fmt: skip
+    stray = stack.scalar("SELECT id::text FROM uploads")
+    bucket.objects[f"/files/{media.tenant.id}/{stray}"] = PNG
+    stack.start("api", media_folder=folder_of(stack), listen_port=free_port(), **bucket.settings())
+    wait_until(lambda: stack.scalar("SELECT count(*) FROM uploads") == 0, 30, "the stray is forgotten")
+    assert list(bucket.objects) == [f"/files/{media.tenant.id}/{made['id']}"]
     assert all(right for _, _, right in bucket.requests)
     bucket.objects.clear()
     with pytest.raises(requests.exceptions.ChunkedEncodingError):  # the headers were sent already: the connection tells that it broke
@@ -160,6 +168,25 @@ def test_a_bucket_serves_as_the_folder_does(make_stack):
     bucket.close()
     assert media.upload(PNG, 503)["code"]
     assert drafts(stack) == []
+
+
+def test_a_file_that_came_to_no_row_is_removed_and_no_other(media):
+    stack = media.stack
+    good = media.upload(PNG, name="good.png")
+    with stack.postgres.connect("postrider_owner", stack.database) as db:
+        db.execute("ALTER TABLE media ADD CONSTRAINT refuses CHECK (name <> 'refused.png') NOT VALID")
+        media.upload(PNG, 400, name="refused.png")
+        db.execute("ALTER TABLE media DROP CONSTRAINT refuses")
+    ((stray,),) = stack.query("SELECT id::text FROM uploads WHERE tenant_id = %s", media.tenant.id)
+    kept = folder_of(stack) / media.tenant.id
+    assert sorted(os.listdir(kept)) == sorted([good["id"], stray])
+    # As if both had been begun long ago, and the note of the good one been left behind.
+    stack.query("INSERT INTO uploads (tenant_id, id) VALUES (%s, %s) RETURNING 1", media.tenant.id, good["id"])
+    stack.query("UPDATE uploads SET began_at = now() - interval '2 hours' RETURNING 1")
+    # Who starts, sweeps.
+    stack.start("api", media_folder=folder_of(stack), listen_port=free_port())
+    wait_until(lambda: stack.scalar("SELECT count(*) FROM uploads") == 0, 30, "nothing is left to be looked at")
+    assert os.listdir(kept) == [good["id"]] and media.get(good).content == PNG
 
 
 def test_a_message_carries_an_uploaded_file(media):

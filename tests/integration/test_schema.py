@@ -27,7 +27,7 @@ GLOBAL_KEYS = {
 }
 # Functions that run by the right of their owner, each with a reason where it is made.
 DEFINERS = {"conversations_with", "login_find", "login_register", "login_claim", "login_release", "api_sweep", "replay_parent",
-            "debug_message", "debug_channel", "consistency_findings_of_all"}  # fmt: skip
+            "debug_message", "debug_channel", "consistency_findings_of_all", "uploads_stale"}  # fmt: skip
 # What belongs to no tenant: the pace of sending, by the account at the provider.
 NOBODYS = {"send_pace"}
 # What the router has no business with.
@@ -279,6 +279,7 @@ RIGHTS = """
     templates              DISU   -      S      -
     tenant_credentials     DISU   -      -      -
     tenants                Su     S      S      ISu
+    uploads                DIS    -      -      -
     user_connections       S      -      -      -
     user_credentials       DISU   -      -      -
     user_profiles          DISU   -      -      -
@@ -693,7 +694,8 @@ def test_the_doctor_finds_a_healthy_installation_healthy(stack):
     status, found = doctor(stack)
     assert status == 0, found
     assert [name for name, row in found.items() if row["result"] == "FAIL"] == []
-    for name in ("kafka", "postgresql", "migrations", "row level security", f"{stack.topic_prefix}inbound"):
+    for name in ("kafka", "postgresql", "migrations", "row level security", f"{stack.topic_prefix}inbound", "postrider_owner",
+                 "postrider_router", "postrider_api", "postrider_sender", "postrider_operator"):  # fmt: skip
         assert found[name]["result"] == "ok", name
     assert found["ingest"]["result"] == "warn", "a daemon may run elsewhere"
     text = stack.run("doctor", env=quiet_ports()).stdout
@@ -735,13 +737,14 @@ def test_the_doctor_finds_a_table_or_a_role_that_lets_tenants_see_each_other(sta
         db.execute("ALTER TABLE messages NO FORCE ROW LEVEL SECURITY")
     status, found = doctor(stack, **fresh.env())
     assert status == 1 and "messages" in found["row level security"]["found"]
-    with stack.postgres.connect() as db:
-        db.execute("ALTER ROLE postrider_api BYPASSRLS")
-        try:
-            status, found = doctor(stack)
-        finally:
-            db.execute("ALTER ROLE postrider_api NOBYPASSRLS")
-    assert status == 1 and "bypasses" in found["postrider_api"]["found"]
+    for role in ("postrider_api", "postrider_operator"):
+        with stack.postgres.connect() as db:
+            db.execute(f"ALTER ROLE {role} BYPASSRLS")
+            try:
+                status, found = doctor(stack)
+            finally:
+                db.execute(f"ALTER ROLE {role} NOBYPASSRLS")
+        assert status == 1 and "bypasses" in found[role]["found"]
     assert doctor(stack)[0] == 0
 
 

@@ -91,6 +91,11 @@ static void on_request(void *ctx, struct http_request *r)
         get_range(b, r);
         return;
     }
+    if (http_method(r) == HTTP_DELETE && !b->is_denied) {
+        b->is_there = false;
+        http_answer(r, 204, NULL, STR_NONE);
+        return;
+    }
     b->is_there = !b->is_denied;
     http_answer(r, b->is_denied ? 403 : 200, NULL, STR_NONE);
 }
@@ -259,7 +264,19 @@ static void check_place(bool is_s3)
     keep(&f, 524288); // just a piece, and nothing behind it
     assert_int_equal(read_range(&f, 0, 0, &err), 524288);
     assert_int_equal(err.kind, ERR_NONE);
+    for (int twice = 0; twice < 2; twice++) { // what is not there is as well removed
+        f.n_kept = 0;
+        storage_remove(f.storage, KEY, on_kept, &f);
+        assert_int_equal(f.n_kept, 0); // from a later turn
+        WAIT_UNTIL(&f.loop, f.n_kept == 1);
+        assert_int_equal(f.kept.kind, ERR_NONE);
+    }
+    assert_int_equal(read_range(&f, 0, 0, &err), -1);
+    assert_int_equal(err.kind, ERR_ABSENT);
+    f.n_kept = 0;
+    storage_remove(f.storage, KEY, on_kept, &f); // and its storage goes meanwhile
     stop(&f);
+    assert_int_equal(f.n_kept, 1);
 }
 
 static void a_file_of_a_folder_is_written_once_and_read_by_ranges(void **state)

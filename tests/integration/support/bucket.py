@@ -73,6 +73,11 @@ class _Handler(BaseHTTPRequestHandler):
         part = body[start : end + 1]
         self._answer(206 if part else 416, part, Content_Range=f"bytes {start}-{start + len(part) - 1}/{len(body)}")
 
+    def do_DELETE(self):
+        if not self._refused():
+            self.server.bucket.objects.pop(self.path, None)
+            self._answer(204)
+
     def log_message(self, *_):
         pass
 

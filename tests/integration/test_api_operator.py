@@ -116,6 +116,8 @@ def test_a_tenant_sees_replays_and_drops_its_own_quarantine(shop):
 class Nowhere:
     """The provider of channels that send nothing."""
 
+    host = "nowhere.example.com"
+
     @staticmethod
     def base_url(provider):
         return f"https://{provider}.example.com"

@@ -50,8 +50,9 @@ const struct pg_stmt sender_sql_by_keys = {
 
 /* The first message of each conversation that still holds those behind it, if it is one to claim.
  * One whose answer is stored is over, although the router has not written it down yet. LIMIT 1
- * keeps each look-up what it is: one row by its key. All rows come first, then those that were
- * claimed. */
+ * keeps each look-up what it is: one row by its key; the order says by which: without it any index
+ * of the channel is as good to a planner without statistics, and reads all that waits there. All
+ * rows come first, then those that were claimed. */
 const struct pg_stmt sender_sql_claim = {
     "sender_claim",
     "WITH clock AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us),"
@@ -122,9 +123,9 @@ const struct pg_stmt sender_sql_claim = {
     "  FROM jsonb_array_elements(c.outgoing->'media') e"
     "  JOIN media f ON f.tenant_id = c.tenant_id AND f.id::text = e->>'media_id') END::text,"
     " c.reply_to, c.client_ref, c.external_id, c.contact_id, c.is_group,"
-    " EXISTS (SELECT FROM messages n WHERE n.tenant_id = c.tenant_id AND n.channel_id = c.channel_id"
+    " (SELECT true FROM messages n WHERE n.tenant_id = c.tenant_id AND n.channel_id = c.channel_id"
     "  AND n.conversation_id = c.conversation_id AND n.unsettled"
-    "  AND n.conversation_seq > c.conversation_seq),"
+    "  AND n.conversation_seq > c.conversation_seq ORDER BY n.conversation_seq LIMIT 1) IS NOT NULL,"
     " c.attempt,"
     " CASE WHEN c.attempt > 1 THEN (SELECT count(*) FROM send_attempts a WHERE a.tenant_id = c.tenant_id"
     "  AND a.message_id = c.id AND a.class = 'retry') END,"

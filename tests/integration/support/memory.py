@@ -47,6 +47,7 @@ def find_in_memory(pid, needles):
                 at += len(data)
     return found
 
+
 def peak_mib(pid, begin=False):
     """The most memory that it had since the last `begin`."""
     if begin:

@@ -64,8 +64,10 @@ bool api_admit_token(struct call *c)
     struct err err = {0};
     if (!c->op->roles)
         return true;
-    if (!api_auth(c->api, c->arena, http_header(c->http, "Authorization"), c->now_at_ms, &c->who,
-                  &role, &err)) {
+    bool ok = api_auth(c->api, c->arena, http_header(c->http, "Authorization"), c->now_at_ms,
+                       &c->who, &role, &err);
+    http_wipe_header(c->http, "Authorization");
+    if (!ok) {
         bool absent = err.kind == ERR_UNPROVEN;
         // Any address may try tokens; that is bounded like its other calls.
         if (!take_rate(c, "address", c->peer, c->api->conf->user_rate))

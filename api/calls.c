@@ -148,6 +148,7 @@ void api_call_done(struct call *c)
     s->n_under_way--;
     if (c->http) {
         *http_user(c->http) = NULL;
+        http_wipe_header(c->http, "Authorization"); // where no operation has wanted it, too
         if (c->op && c->op->is_secret)
             http_wipe_body(c->http);
     }

@@ -86,6 +86,7 @@ static bool make_app(struct daemon_parts *d, struct err *err)
         &(struct app_opts){
             .name = "api",
             .admin_host = d->conf.admin_host,
+            .core_dumps = d->conf.core_dumps,
             .admin_port = (int)d->conf.admin_port,
             .stop_timeout_ms = d->conf.stop_timeout,
             .metrics = d->metrics,

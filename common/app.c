@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -118,6 +119,12 @@ static void raise_file_limit(void)
     }
 }
 
+static void keep_memory(void)
+{
+    if (prctl(PR_SET_DUMPABLE, 0) != 0)
+        log_warn("the kernel does not keep this process's memory out of core dumps");
+}
+
 static void take_signals(struct app *app)
 {
     static const int numbers[] = {SIGTERM, SIGINT};
@@ -134,6 +141,8 @@ static void take_signals(struct app *app)
 struct app *app_new(const struct app_opts *opts, struct err *err)
 {
     raise_file_limit();
+    if (!opts->core_dumps)
+        keep_memory();
     curl_start(); // before there are threads
     struct app *app = xalloc(sizeof *app);
     app->opts = *opts;

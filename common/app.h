@@ -19,6 +19,9 @@ struct app_opts {
     const char *admin_host;
     int admin_port;
     int64_t stop_timeout_ms;
+    /* False: a crash leaves no core file, and no process but root's reads this one's memory, where
+     * the secrets of the settings are as long as it runs. */
+    bool core_dumps;
     struct metrics *metrics; /* borrowed */
     /* Why the daemon is not ready, one reason a line into `why`; nothing written: ready. Truthful
      * at the moment of the call: not what was true at start. Runs on the loop thread. */

@@ -86,6 +86,8 @@ struct str http_path(const struct http_request *r); /* percent-decoded */
 struct str http_body(const struct http_request *r);
 /* Overwrite it: it held a secret, and its memory is kept for the next request. */
 void http_wipe_body(struct http_request *r);
+/* The same for a header, whose value is empty from then on. */
+void http_wipe_header(struct http_request *r, const char *name);
 /* Header `name` in any case; absent: STR_NONE. */
 struct str http_header(const struct http_request *r, const char *name);
 /* Query argument, percent-decoded; absent: STR_NONE. */

@@ -161,6 +161,12 @@ struct str http_header(const struct http_request *r, const char *name)
     return str_of(MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, name));
 }
 
+void http_wipe_header(struct http_request *r, const char *name)
+{
+    struct str value = http_header(r, name);
+    http_wipe((char *)value.ptr, value.len); // in the connection's own memory, as it was received
+}
+
 struct str http_query(const struct http_request *r, const char *name)
 {
     const char *value = NULL;

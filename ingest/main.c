@@ -56,6 +56,7 @@ static bool make_app(struct ingest *in, struct err *err)
         &(struct app_opts){
             .name = "ingest",
             .admin_host = in->conf.admin_host,
+            .core_dumps = in->conf.core_dumps,
             .admin_port = (int)in->conf.admin_port,
             .stop_timeout_ms = in->conf.stop_timeout,
             .metrics = in->metrics,

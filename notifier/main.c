@@ -115,6 +115,7 @@ static bool start_app(struct notifier *n, struct err *err)
         return err_wrap(err, "schemas");
     n->app = app_new(&(struct app_opts){.name = "notifier",
                                         .admin_host = n->conf.admin_host,
+                                        .core_dumps = n->conf.core_dumps,
                                         .admin_port = (int)n->conf.admin_port,
                                         .stop_timeout_ms = n->conf.stop_timeout,
                                         .metrics = n->stats.metrics,

@@ -77,6 +77,7 @@ static bool make_app(struct router *r, struct err *err)
     r->metrics = metrics_new(router_metric_rows, ROUTER_METRICS);
     struct app_opts opts = {.name = "router",
                             .admin_host = r->conf.admin_host,
+                            .core_dumps = r->conf.core_dumps,
                             .admin_port = (int)r->conf.admin_port,
                             .stop_timeout_ms = r->conf.stop_timeout,
                             .metrics = r->metrics,

@@ -145,6 +145,7 @@ static bool start_app(struct sender *s, struct err *err)
     daemon_instance(s->conf.instance, s->conf.admin_port, s->instance);
     s->app = app_new(&(struct app_opts){.name = "sender",
                                         .admin_host = s->conf.admin_host,
+                                        .core_dumps = s->conf.core_dumps,
                                         .admin_port = (int)s->conf.admin_port,
                                         .stop_timeout_ms = s->conf.stop_timeout,
                                         .metrics = s->metrics,

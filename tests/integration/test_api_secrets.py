@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Secrets that pass through are nowhere afterwards: not in the database's files, in Kafka's, in logs, metrics or memory."""
 import base64
+import os
 import pathlib
 import uuid
 
@@ -9,7 +10,9 @@ import requests
 
 from support.api import Api
 from support.memory import find_in_memory
-from support.stack import Daemon
+from support.ports import free_port
+from support.process import Process
+from support.stack import Daemon, program
 from support.wait import wait_until
 from support.webhooks import derived_secret
 
@@ -24,9 +27,11 @@ class Story:
     def __init__(self, stack):
         self.stack = stack
         self.sim = stack.start_simulator()
-        stack.start_all()
-        stack.start_api(self.sim, password_memory="8MiB")
-        stack.start("sender", allowed_hosts=self.sim.host, scheduler_poll="50ms")
+        # What is read of their memory here is what a core file would hold.
+        for kind in ("ingest", "router", "notifier"):
+            stack.start(kind, core_dumps="true")
+        stack.start_api(self.sim, password_memory="8MiB", core_dumps="true")
+        stack.start("sender", allowed_hosts=self.sim.host, scheduler_poll="50ms", core_dumps="true")
         self.text = f"hello-{uuid.uuid4().hex}"
         self.bot = str(10**8 + uuid.uuid4().int % 10**9)
         self.password = canary("password")
@@ -76,6 +81,8 @@ class Story:
                "UniPile's key": self.key, "refused token": self.refused, "invitation": self.invitation}  # fmt: skip
         for i, session in enumerate(self.sessions):
             out[f"refresh token {i}"] = session["refresh_token"]
+            out[f"access token {i}"] = session["access_token"]
+            out[f"access token's signature {i}"] = session["access_token"].rpartition(".")[2]
         return out
 
     def settings(self):
@@ -157,6 +164,26 @@ def test_memory_holds_no_secret_that_has_passed_through(story, kind):
     found = find_in_memory(daemon.pid, [*wanted, control])
     assert found.pop(control, None), "the search finds nothing at all"
     assert not found, "\n".join(f"{wanted[form]}: {where}" for form, where in found.items())
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_daemon_lets_no_process_of_its_user_read_it_unless_told(story, allowed):
+    """The kernel gives root the files in /proc of a process that may not be dumped; for this it must not be root's itself."""
+    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"] if os.getuid() == 0 else []
+    settings = {**story.stack.daemon_env("ingest"), "POSTRIDER_KEY_RING": "", "POSTRIDER_INGEST_LISTEN_PORT": str(free_port()),
+                "POSTRIDER_INGEST_ADMIN_PORT": str(free_port()), "POSTRIDER_INGEST_CORE_DUMPS": str(allowed).lower()}  # fmt: skip
+    process = Process("ingest-plain", [*nobody, program(), "ingest"], story.stack.folder / f"plain-{allowed}.log", settings).start()
+    story.stack.daemons.append(process)
+
+    def answers():
+        try:
+            return requests.get(f"http://127.0.0.1:{settings['POSTRIDER_INGEST_ADMIN_PORT']}/healthz", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    process.wait_for(answers, 30, "it runs")
+    owner = os.stat(f"/proc/{process.pid}/mem").st_uid
+    assert owner == (os.getuid() or 65534) if allowed else owner == 0
 
 
 def test_the_master_keys_stay_out_of_core_dumps(story):

@@ -105,7 +105,7 @@ rule_symbols() {
 rule_tidy() {
     local cache=$build/tidy headers
     mkdir -p "$cache"
-    headers=$( (cat .clang-tidy "$build/CMakeCache.txt"; files '*.h' '*.def' | each cat) | sha256sum | cut -c1-16)
+    headers=$( (cat .clang-tidy tests/unit/.clang-tidy "$build/CMakeCache.txt"; files '*.h' '*.def' | each cat) | sha256sum | cut -c1-16)
     export build cache headers
     # shellcheck disable=SC2016
     files '*.c' | grep -v '^tests/fuzz' | each -n 1 -P "$(jobs)" bash -c '

@@ -80,10 +80,8 @@ static void put_change(struct buf *b, uint32_t *seed, int *id)
     buf_put_c(b, "{\"field\":\"messages\",\"value\":{");
     put_contacts(b, seed);
     buf_putf(b, ",\"metadata\":{\"phone_number_id\":\"3%u\"}", draw(seed, 2));
-    bool empty = true;
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         uint32_t n = draw(seed, 4);
-        empty &= n == 0;
         buf_putf(b, ",\"%s\":[", lists[i]);
         for (uint32_t j = 0; j < n; j++) {
             buf_put_c(b, j ? "," : "");

@@ -19,8 +19,7 @@
 
 static const struct pg_stmt sweep = {"api_sweep", "SELECT api_sweep(" AT_MOST_C ")"};
 
-/* --- files --------------------------------------------------------------------------------------
- */
+/* --- files ---------------------------------------------------------------------------------- */
 
 /* So many at once: each is a request where they are in a bucket. */
 static const struct pg_stmt stale = {"api_uploads_stale",
@@ -74,8 +73,7 @@ static void remove_strays(struct api *api, struct storage *storage, const struct
     }
 }
 
-/* --- rounds -------------------------------------------------------------------------------------
- */
+/* --- rounds --------------------------------------------------------------------------------- */
 
 static void on_swept(void *ctx, struct pg_result *const *results, int n, const struct err *err,
                      const char *sqlstate, const char *constraint)

@@ -274,8 +274,7 @@ struct send_discover {
                  const struct send_reply *reply, struct found_accounts *out, struct judgement *why);
 };
 
-/* --- what a conversation has -------------------------------------------------------------------
- */
+/* --- what a conversation has ---------------------------------------------------------------- */
 
 /* Which messages the provider has in a conversation, newest first, a page at a time: how a message
  * is settled of which nobody knows whether it was taken. No provider gives our own reference back

@@ -58,8 +58,7 @@ static void free_ask(struct ask *k)
     free(k);
 }
 
-/* --- the end of one -----------------------------------------------------------------------------
- */
+/* --- the end of one ------------------------------------------------------------------------- */
 
 static void tell(struct ask *k, struct str external_id)
 {
@@ -123,8 +122,7 @@ static void settle(struct ask *k, enum sender_asked asked, int64_t wait_ms)
                        on_settled, k);
 }
 
-/* --- the list -----------------------------------------------------------------------------------
- */
+/* --- the list ------------------------------------------------------------------------------- */
 
 static bool ask_page(struct ask *k, struct err *err);
 
@@ -200,8 +198,7 @@ static bool ask_page(struct ask *k, struct err *err)
     return k->exchange != NULL;
 }
 
-/* --- the beginning of one -----------------------------------------------------------------------
- */
+/* --- the beginning of one ------------------------------------------------------------------- */
 
 static void copy_row(struct ask *k, const struct sender_ask_row *row)
 {
@@ -321,8 +318,7 @@ static void on_time(uv_timer_t *timer)
     sender_asks_take(s->opts.pool, SENDER_ASKS_MAX - s->n_asks, lease_ms, on_taken, s);
 }
 
-/* --- life ---------------------------------------------------------------------------------------
- */
+/* --- life ----------------------------------------------------------------------------------- */
 
 static void on_closed(uv_handle_t *handle)
 {

@@ -112,8 +112,7 @@ static struct pg_param text(struct str s)
     return (struct pg_param){.value = s.ptr, .len = (int)s.len};
 }
 
-/* --- take ---------------------------------------------------------------------------------------
- */
+/* --- take ----------------------------------------------------------------------------------- */
 
 static void read_row(const struct pg_result *r, int i, struct sender_ask_row *row)
 {
@@ -165,8 +164,7 @@ void sender_asks_take(struct pg_pool *pool, size_t most, int64_t lease_ms, sende
     pg_tx_commit(tx, on_taken, a);
 }
 
-/* --- settle -------------------------------------------------------------------------------------
- */
+/* --- settle --------------------------------------------------------------------------------- */
 
 static void on_settled(void *ctx, struct pg_result *const *results, int n, const struct err *err,
                        const char *sqlstate, const char *constraint)

@@ -84,8 +84,7 @@ void sender_call_free(struct sender_call *c)
     free(c);
 }
 
-/* --- the answer ---------------------------------------------------------------------------------
- */
+/* --- the answer ----------------------------------------------------------------------------- */
 
 static struct sender_try try_of(const struct sender_call *c)
 {
@@ -149,8 +148,7 @@ static bool may_start(void *ctx)
     return !c->was_late;
 }
 
-/* --- the credentials ----------------------------------------------------------------------------
- */
+/* --- the credentials ------------------------------------------------------------------------ */
 
 /* Nobody's fault but the operator's: the message waits, and somebody is told. */
 static void not_opened(struct sender_call *c, const struct err *err)

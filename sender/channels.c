@@ -10,8 +10,7 @@
 #define BREAKER_PAUSE_MAX_MS 60000
 #define SOON_US              1000
 
-/* --- hosts --------------------------------------------------------------------------------------
- */
+/* --- hosts ---------------------------------------------------------------------------------- */
 
 /* "https://api1.unipile.com:13111" of a base URL; without one the provider has one host. */
 static struct str host_name(const struct sender_channel *ch, struct str base_url)
@@ -59,8 +58,7 @@ void sender_hosts_free(struct sender_engine *e)
     }
 }
 
-/* --- pauses of apps ------------------------------------------------------------------------------
- */
+/* --- pauses of apps ------------------------------------------------------------------------- */
 
 void sender_channel_app_key(const struct sender_channel *ch, char out[SENDER_APP_KEY_MAX])
 {
@@ -81,8 +79,7 @@ static int64_t *app_pause(struct sender_engine *e, struct sender_channel *ch)
     return &e->app_paused_until_us[i];
 }
 
-/* --- lines
- * ---------------------------------------------------------------------------------------- */
+/* --- lines ---------------------------------------------------------------------------------- */
 
 void sender_line_add(struct sender_line *l, struct sender_channel *ch)
 {

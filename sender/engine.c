@@ -11,8 +11,7 @@
 #define SWEEP_US INT64_C(10000000)
 #define TIDY_US  INT64_C(3600000000)
 
-/* --- calls
- * ---------------------------------------------------------------------------------------- */
+/* --- calls ---------------------------------------------------------------------------------- */
 
 static void on_answer(void *ctx, struct sender_call *call)
 {
@@ -74,8 +73,7 @@ static void give_up_waiting(struct sender_engine *e)
         sender_call_give_up(call);
 }
 
-/* --- the turn
- * ------------------------------------------------------------------------------------- */
+/* --- the turn ------------------------------------------------------------------------------- */
 
 static void on_time(uv_timer_t *timer)
 {
@@ -196,8 +194,7 @@ void sender_engine_commands(struct sender_engine *e, const struct sender_command
     sender_engine_pump(e);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life ----------------------------------------------------------------------------------- */
 
 struct sender_engine *sender_engine_new(const struct sender_engine_opts *opts)
 {

@@ -51,8 +51,7 @@ static void forget(struct sender_look *l)
     l->account = (struct send_account){0};
 }
 
-/* --- what was said ------------------------------------------------------------------------------
- */
+/* --- what was said -------------------------------------------------------------------------- */
 
 static void on_stored(void *ctx, struct pg_result *const *results, int n, const struct err *err,
                       const char *sqlstate, const char *constraint)
@@ -120,8 +119,7 @@ static void on_answer(void *ctx, const struct exchange_done *d)
     forget(l);
 }
 
-/* --- asking -------------------------------------------------------------------------------------
- */
+/* --- asking --------------------------------------------------------------------------------- */
 
 static struct str kept(struct sender_look *l, const struct pg_result *r, int col)
 {
@@ -180,8 +178,7 @@ static void on_time(uv_timer_t *timer)
     pg_tx_commit(tx, on_claimed, l);
 }
 
-/* --- life ---------------------------------------------------------------------------------------
- */
+/* --- life ----------------------------------------------------------------------------------- */
 
 struct sender_look *sender_look_new(const struct sender_look_opts *opts)
 {

@@ -44,8 +44,7 @@ struct sender {
     int status;
 };
 
-/* --- from part to part
- * ---------------------------------------------------------------------------- */
+/* --- from part to part ---------------------------------------------------------------------- */
 
 static void not_ready(void *ctx, struct buf *why)
 {
@@ -136,8 +135,7 @@ static double rate_of(void *ctx, struct str provider, struct str account_type,
     return l && l->account.step_us ? 1e6 / (double)l->account.step_us : (double)s->conf.bulk_rate;
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life ----------------------------------------------------------------------------------- */
 
 static bool start_app(struct sender *s, struct err *err)
 {

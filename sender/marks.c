@@ -103,8 +103,7 @@ static struct pg_param text_param(struct arena *a, struct str s)
     return (struct pg_param){.value = s.ptr ? str_c(a, s) : NULL, .len = (int)s.len};
 }
 
-/* --- the end of one ------------------------------------------------------------------------------
- */
+/* --- the end of one ------------------------------------------------------------------------- */
 
 static void on_stored(void *ctx, struct pg_result *const *results, int n, const struct err *err,
                       const char *sqlstate, const char *constraint)
@@ -154,8 +153,7 @@ static void on_done(void *ctx, const struct exchange_done *d)
     end(m, 0);
 }
 
-/* --- the beginning of one ------------------------------------------------------------------------
- */
+/* --- the beginning of one ------------------------------------------------------------------- */
 
 static struct str kept(struct mark *m, const struct pg_result *r, int row, int col)
 {
@@ -277,8 +275,7 @@ static void on_time(uv_timer_t *timer)
     pg_tx_commit(tx, on_taken, s);
 }
 
-/* --- life ---------------------------------------------------------------------------------------
- */
+/* --- life ----------------------------------------------------------------------------------- */
 
 struct sender_marks *sender_marks_new(const struct sender_marks_opts *opts)
 {

@@ -44,8 +44,7 @@ void sender_queue_free(struct sender_queue *q)
     free(q);
 }
 
-/* --- whose turn it is ---------------------------------------------------------------------------
- */
+/* --- whose turn it is ----------------------------------------------------------------------- */
 
 static void join(struct sender_queue *q, struct sender_channel *ch, enum sender_class class)
 {
@@ -97,8 +96,7 @@ static void leave_line(struct sender_conversation *c)
         leave(ch, c->class);
 }
 
-/* --- coming -------------------------------------------------------------------------------------
- */
+/* --- coming --------------------------------------------------------------------------------- */
 
 static struct sender_tenant *tenant_of(struct sender_queue *q, struct uuid id)
 {
@@ -179,8 +177,7 @@ enum sender_waked sender_queue_wake(struct sender_queue *q, const struct sender_
     return WAKED_NEW;
 }
 
-/* --- going --------------------------------------------------------------------------------------
- */
+/* --- going ---------------------------------------------------------------------------------- */
 
 struct sender_conversation *sender_queue_take(struct sender_queue *q, enum sender_class class,
                                               sender_may_take *may, void *ctx)

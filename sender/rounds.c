@@ -47,8 +47,7 @@ void sender_left(struct sender_engine *e, struct sender_channel *ch)
         sender_queue_unblock(e->queue, ch);
 }
 
-/* --- channels
- * ------------------------------------------------------------------------------------- */
+/* --- channels ------------------------------------------------------------------------------- */
 
 static void on_loaded(void *ctx, const struct sender_channel_row *rows, size_t n,
                       const struct err *err)
@@ -89,8 +88,7 @@ static void load(struct sender_engine *e)
     sender_store_load(e->store, ids, l->n_sent, on_loaded, e);
 }
 
-/* --- slots
- * ---------------------------------------------------------------------------------------- */
+/* --- slots ---------------------------------------------------------------------------------- */
 
 static void count_slots(struct sender_engine *e, struct sender_pace *p, int reserved)
 {
@@ -147,8 +145,7 @@ static void reserve(struct sender_engine *e, int64_t now_us)
     sender_store_reserve(e->store, asks, l->n_sent, on_reserved, e);
 }
 
-/* --- claims
- * --------------------------------------------------------------------------------------- */
+/* --- claims --------------------------------------------------------------------------------- */
 
 static void count_claim(struct sender_engine *e, const char *what)
 {
@@ -301,8 +298,7 @@ static void claim(struct sender_engine *e, struct sender_lane *lane, int64_t now
     sender_store_claim(e->store, lane->claim_id, lane->wants, lane->n, on_claimed, lane);
 }
 
-/* --- answers
- * -------------------------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------------------------- */
 
 static void tell(struct sender_engine *e, const struct sender_call *call)
 {

@@ -121,8 +121,7 @@ static void on_done(void *ctx, struct pg_result *const *results, int n, const st
     asked_free(a);
 }
 
-/* --- channels -----------------------------------------------------------------------------------
- */
+/* --- channels ------------------------------------------------------------------------------- */
 
 static int64_t setting_of(const struct pg_result *r, int row, int col)
 {
@@ -178,8 +177,7 @@ void sender_store_load(struct sender_store *s, const struct uuid *channels, size
     pg_tx_commit(tx, on_channels, a);
 }
 
-/* --- slots --------------------------------------------------------------------------------------
- */
+/* --- slots ---------------------------------------------------------------------------------- */
 
 static void on_slots(void *ctx, struct pg_result *const *results, int n, const struct err *err,
                      const char *sqlstate, const char *constraint)
@@ -218,8 +216,7 @@ void sender_store_reserve(struct sender_store *s, const struct sender_ask *asks,
     pg_tx_commit(tx, on_slots, a);
 }
 
-/* --- claims -------------------------------------------------------------------------------------
- */
+/* --- claims --------------------------------------------------------------------------------- */
 
 static const struct sender_channel_row *channel_row(const struct sender_channel_row *rows, size_t n,
                                                     struct uuid id)
@@ -337,8 +334,7 @@ void sender_store_claim(struct sender_store *s, struct uuid claim_id,
     pg_tx_commit(tx, on_claims, a);
 }
 
-/* --- leases -------------------------------------------------------------------------------------
- */
+/* --- leases --------------------------------------------------------------------------------- */
 
 static void on_leases(void *ctx, struct pg_result *const *results, int n, const struct err *err,
                       const char *sqlstate, const char *constraint)
@@ -389,8 +385,7 @@ void sender_store_release(struct sender_store *s, struct uuid claim_id,
     pg_tx_commit(tx, on_done, a);
 }
 
-/* --- answers ------------------------------------------------------------------------------------
- */
+/* --- answers -------------------------------------------------------------------------------- */
 
 static void put_answer(struct sender_store *s, const struct sender_told *t)
 {

@@ -14,6 +14,9 @@
 #define QUEUE_MAX    64
 #define PREPARED_MAX 128
 
+#define REPLAN_FIRST_MS 250
+#define REPLAN_LAST_MS  60000
+
 /* What the server will answer, in order. */
 struct queued {
     const char *name; /* of the statement */
@@ -25,6 +28,8 @@ struct pg {
     const char *const *session_sql;
     size_t n_session;
     int64_t timeout_ms;
+    bool replans;
+    int64_t replan_ms, replan_pause_ms; /* monotonic: when next; the pause that leads there */
     PGconn *conn;
     const char *prepared[PREPARED_MAX];
     size_t n_prepared;
@@ -41,6 +46,7 @@ struct pg *pg_new(const struct pg_opts *opts)
     pg->session_sql = opts->session_sql;
     pg->n_session = opts->n_session;
     pg->timeout_ms = opts->timeout_ms;
+    pg->replans = opts->replans;
     return pg;
 }
 
@@ -130,10 +136,28 @@ static bool await_connection(struct pg *pg, int64_t deadline_ms)
     return true;
 }
 
+/* Which index a generic plan reads was chosen when the plan was made, and one made over tables that
+ * were empty reads whichever: they all have one page. So plans are forgotten now and then, at first
+ * soon, because the tables grow fastest then. Making the router's anew takes some 20 ms. */
+static bool forget_old_plans(struct pg *pg, struct err *err)
+{
+    if (!pg->replans || clock_ms() < pg->replan_ms)
+        return true;
+    struct pg_result *r = pg_exec(pg, "DISCARD PLANS", NULL, 0, err);
+    if (!r)
+        return false;
+    pg_result_free(r);
+    pg->replan_pause_ms = pg->replan_pause_ms ? 2 * pg->replan_pause_ms : REPLAN_FIRST_MS;
+    if (pg->replan_pause_ms > REPLAN_LAST_MS)
+        pg->replan_pause_ms = REPLAN_LAST_MS;
+    pg->replan_ms = clock_ms() + pg->replan_pause_ms;
+    return true;
+}
+
 bool pg_connect(struct pg *pg, struct err *err)
 {
     if (pg_is_connected(pg))
-        return true;
+        return forget_old_plans(pg, err);
     drop_connection(pg);
     const char *keys[] = {"dbname", "fallback_application_name", "client_encoding",
                           "keepalives_idle", NULL};

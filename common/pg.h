@@ -21,12 +21,13 @@ struct pg_opts {
     const char *const *session_sql; /* run after each connect; n_session */
     size_t n_session;
     int64_t timeout_ms; /* for connect and for each pg_run */
+    bool replans;       /* plans are forgotten now and then: for sessions with generic plans */
 };
 
 /* Does not connect yet. */
 struct pg *pg_new(const struct pg_opts *opts);
 void pg_free(struct pg *pg);
-/* Connect if not connected. ERR_BUSY: not now. */
+/* Connect if not connected. Not within a transaction. ERR_BUSY: not now. */
 bool pg_connect(struct pg *pg, struct err *err) NODISCARD;
 bool pg_is_connected(const struct pg *pg);
 /* SQLSTATE of the last failure, "" for none of the server's. */

@@ -4,9 +4,6 @@
 #include "clock.h"
 #include "store_sql.h"
 
-#define REPLAN_FIRST_MS 250
-#define REPLAN_LAST_MS  60000
-
 /* A batch's statements join a few hundred keys with hash-partitioned tables. The good plan is
  * always the same: a nested loop over the keys, each reading one index of the one partition that
  * its tenant hashes to. Statistics could only talk the planner out of it (an empty table, a table
@@ -28,7 +25,8 @@ struct store *router_store_new(const char *url, const char *application_name, in
                            .application_name = application_name,
                            .session_sql = session_sql,
                            .n_session = ARRAY_LEN(session_sql),
-                           .timeout_ms = timeout_ms};
+                           .timeout_ms = timeout_ms,
+                           .replans = true};
     s->pg = pg_new(&opts);
     for (int i = 0; i < COLUMNS_MAX; i++)
         pg_array_init(&s->columns[i], COLUMN_BYTES);
@@ -45,27 +43,9 @@ void router_store_free(struct store *s)
     free(s);
 }
 
-/* Which index a plan reads was chosen when the plan was made, and one made over tables that were
- * empty reads whichever: they all have one page. So plans are forgotten now and then, at first
- * soon, because the tables grow fastest then. Making them anew takes some 20 ms. */
-static bool forget_old_plans(struct store *s, struct err *err)
-{
-    if (clock_ms() < s->replan_ms)
-        return true;
-    struct pg_result *r = pg_exec(s->pg, "DISCARD PLANS", NULL, 0, err);
-    if (!r)
-        return false;
-    pg_result_free(r);
-    s->replan_pause_ms = s->replan_pause_ms ? 2 * s->replan_pause_ms : REPLAN_FIRST_MS;
-    if (s->replan_pause_ms > REPLAN_LAST_MS)
-        s->replan_pause_ms = REPLAN_LAST_MS;
-    s->replan_ms = clock_ms() + s->replan_pause_ms;
-    return true;
-}
-
 bool router_store_connect(struct store *s, struct err *err)
 {
-    return pg_connect(s->pg, err) && forget_old_plans(s, err);
+    return pg_connect(s->pg, err);
 }
 
 bool router_store_ping(struct store *s, struct err *err)

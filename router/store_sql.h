@@ -10,7 +10,6 @@
 #define STATEMENTS_MAX 28
 
 struct store {
-    int64_t replan_ms, replan_pause_ms;
     struct pg *pg;
     struct pg_array columns[COLUMNS_MAX];
     int n_columns;

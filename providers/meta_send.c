@@ -11,8 +11,10 @@ bool graph_request(struct arena *a, const struct send_account *account, const ch
                    struct err *err)
 {
     *out = (struct send_request){.method = method};
-    struct str version = str_or(account->api_version, STR(GRAPH_VERSION));
-    struct str base = send_base(account, host);
+    struct str version = url_encode(a, str_or(account->api_version, STR(GRAPH_VERSION)));
+    struct str base;
+    if (!send_base(account, host, &base, err))
+        return false;
     out->url = str_fmt(a, "%.*s/%.*s/%.*s", STR_ARG(base), STR_ARG(version), STR_ARG(path));
     out->url_shown = out->url;
     return send_secret_add(a, out, "Authorization", "Bearer ", account->token, err);

@@ -147,12 +147,18 @@ struct str send_scrub(struct arena *a, struct str text, struct str secret)
     return head;
 }
 
-struct str send_base(const struct send_account *account, const char *host)
+bool send_base(const struct send_account *account, const char *host, struct str *base,
+               struct err *err)
 {
-    struct str base = account->base_url.len ? account->base_url : str_of(host);
-    while (base.len && base.ptr[base.len - 1] == '/')
-        base.len--;
-    return base;
+    *base = account->base_url.len ? account->base_url : str_of(host);
+    while (base->len && base->ptr[base->len - 1] == '/')
+        base->len--;
+    for (size_t i = 0; i < base->len; i++) {
+        if ((unsigned char)base->ptr[i] <= ' ' || base->ptr[i] == 0x7f)
+            return err_set(err, ERR_INVALID,
+                           "the channel's base address has a blank or a control character in it");
+    }
+    return true;
 }
 
 /* --- limits ----------------------------------------------------------------------------------- */

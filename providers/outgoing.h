@@ -371,8 +371,10 @@ void send_part_file(struct send_request *r, const char *name, const struct send_
 struct str url_encode(struct arena *a, struct str s);
 /* `text` without the secret, wherever it stands in it: providers may quote what they were sent. */
 struct str send_scrub(struct arena *a, struct str text, struct str secret);
-/* Base URL of the account, else `host`, without a slash at its end. */
-struct str send_base(const struct send_account *account, const char *host);
+/* Base URL of the account, else `host`, without a slash at its end. ERR_INVALID: one with blanks or
+ * control characters, which no request line has. */
+bool send_base(const struct send_account *account, const char *host, struct str *base,
+               struct err *err) NODISCARD;
 
 /* The judgement where no whole answer came: unsent is retried; unknown is ambiguous for a final
  * step that makes a message exist, and is retried for the rest. False: an answer came, judge it. */

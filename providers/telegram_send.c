@@ -27,7 +27,9 @@ static bool is_token(struct str token)
 bool telegram_request(struct arena *a, const struct send_account *account, const char *method,
                       struct send_request *r, struct err *err)
 {
-    struct str base = send_base(account, API_HOST);
+    struct str base;
+    if (!send_base(account, API_HOST, &base, err))
+        return false;
     if (!is_token(account->token))
         return err_set(err, ERR_INVALID, "the channel's token is not a bot's: connect it again");
     r->method = METHOD_POST;

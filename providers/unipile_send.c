@@ -36,9 +36,11 @@ static bool has_feature(const struct send_account *account, unsigned feature)
 bool unipile_request(struct arena *a, const struct send_account *account, enum send_method method,
                      struct str path, struct send_request *r, struct err *err)
 {
-    struct str base = send_base(account, NULL);
-    struct str version = account->api_version.len ? account->api_version : STR("v1");
+    struct str base;
+    struct str version = url_encode(a, str_or(account->api_version, STR("v1")));
     *r = (struct send_request){.method = method};
+    if (!send_base(account, NULL, &base, err))
+        return false;
     if (!is_http_url(base))
         return err_set(err, ERR_INVALID,
                        "the channel has no base address: set it to UniPile's DSN, as "

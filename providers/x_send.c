@@ -3,6 +3,8 @@
  * medium, and nothing else: no reactions, read marks, typing, quick replies or answers. */
 #include "x_send.h"
 
+#include "fields.h"
+
 #define API_HOST   "https://api.x.com"
 #define DIGITS_MAX 19
 
@@ -11,9 +13,11 @@ static const struct text_limit message_limit = {"X", "a message", 10000, TEXT_CH
 bool x_request(struct arena *a, const struct send_account *account, enum send_method method,
                struct str path, struct send_request *r, struct err *err)
 {
-    struct str base = send_base(account, API_HOST);
-    struct str version = account->api_version.len ? account->api_version : STR("2");
+    struct str base;
+    struct str version = url_encode(a, str_or(account->api_version, STR("2")));
     *r = (struct send_request){.method = method};
+    if (!send_base(account, API_HOST, &base, err))
+        return false;
     r->url = str_fmt(a, "%.*s/%.*s%.*s", STR_ARG(base), STR_ARG(version), STR_ARG(path));
     r->url_shown = r->url;
     return send_secret_add(a, r, "Authorization", "Bearer ", account->token, err);

@@ -13,8 +13,10 @@
 #include "log.h"
 #include "scheduling.h"
 
-#define CLEAN_MS 60000
-#define BULK_MS  100 /* a bulk's next messages are made as the first of them leave */
+#define CLEAN_MS      60000
+#define STATISTICS_MS 1000
+#define BULK_MS       100 /* a bulk's next messages are made as the first of them leave */
+#define PEEK_SHARE    4   /* looking for work takes at most one part in so many and one */
 
 /* Each statement reads the head of one index in every partition, whatever the tables' statistics
  * say. Names of statements and settings belong to a connection: this one is direct, not through a
@@ -34,7 +36,7 @@ struct sender_scheduler {
     uv_timer_t tick;
     struct mailbox *mailbox; /* to be told to stop */
     struct backoff wait;
-    int64_t next_clean_ms, next_bulk_ms;
+    int64_t next_clean_ms, next_statistics_ms, next_bulk_ms;
     struct metric_cell *outbox_age;
     atomic_bool stopping, stopped, failed, database_up, kafka_up;
 };
@@ -79,6 +81,7 @@ static int64_t turn(struct sender_scheduler *s)
 {
     struct err err = {0};
     struct scheduling_work work;
+    int64_t began_ms = clock_ms();
     arena_reset(s->world.arena);
     if (!pg_connect(s->world.pg, &err) || !sender_scheduling_peek(&s->world, &work, &err)) {
         note_database(s, &err);
@@ -86,6 +89,7 @@ static int64_t turn(struct sender_scheduler *s)
     }
     note_database(s, NULL);
     backoff_reset(&s->wait);
+    int64_t rest_ms = PEEK_SHARE * (clock_ms() - began_ms);
     metric_set(s->outbox_age, work.outbox_age_s);
     bool more = false;
     if (work.outbox)
@@ -100,9 +104,13 @@ static int64_t turn(struct sender_scheduler *s)
         run_duty(s, "replay", sender_outbox_replay, SCHEDULING_ROWS_MAX);
     if (work.bulk && is_time(&s->next_bulk_ms, BULK_MS))
         run_duty(s, "bulk", sender_bulk_hand_out, SCHEDULING_ROWS_MAX);
+    if (is_time(&s->next_statistics_ms, STATISTICS_MS))
+        run_duty(s, "statistics", sender_statistics_renew, SCHEDULING_ROWS_MAX);
     if (is_time(&s->next_clean_ms, CLEAN_MS))
         run_duty(s, "clean", sender_clean_up, SCHEDULING_ROWS_MAX);
-    return more ? 0 : s->opts.conf->scheduler_poll;
+    if (more)
+        return 0;
+    return rest_ms > s->opts.conf->scheduler_poll ? rest_ms : s->opts.conf->scheduler_poll;
 }
 
 /* A registry that does not answer yet is waited for. */
@@ -185,7 +193,8 @@ static void open_world(struct sender_scheduler *s)
                          .application_name = s->name,
                          .session_sql = session_sql,
                          .n_session = ARRAY_LEN(session_sql),
-                         .timeout_ms = conf->database_timeout};
+                         .timeout_ms = conf->database_timeout,
+                         .replans = true};
     s->world = (struct scheduling){.opts = &s->opts,
                                    .conf = conf,
                                    .pg = pg_new(&pg),

@@ -3,6 +3,8 @@
  * that wait already counted. Bulks are served in turns, the one that was served longest ago first,
  * so that one tenant's hundred thousand do not stand before another's ten. What is not a message
  * yet can be paused or cancelled by one row, and stands before nobody's reply. */
+#include <assert.h>
+
 #include "bulk_text.h"
 #include "clock.h"
 #include "id.h"
@@ -20,16 +22,15 @@ static const struct pg_stmt take_bulks = {
     "LIMIT 10000) x), ch.settings->>'send_per_minute' FROM bulks b JOIN channels_account ch ON ch.id = b.channel_id "
     "JOIN tenants t ON t.id = b.tenant_id AND t.status = 'active' WHERE b.status = 'running' AND coalesce(b.send_at, '-infinity') <= now() "
     "AND ch.status NOT IN ('auth_required', 'stopped', 'deleted', 'disconnected') ORDER BY b.updated_at LIMIT $1::int FOR UPDATE OF b SKIP LOCKED"};
-/* By where they lie: by their key each would be looked for in the index of the recipients, which
- * without statistics is as good to the planner, and reads the whole bulk. */
+/* The next of one bulk, in the order of its key, deleted by where they lie, all in one partition.
+ * By their key, or for several bulks in one statement, a planner without statistics may read all
+ * recipients for them. */
 static const struct pg_stmt take_recipients = {
     "bulk_recipients",
-    "DELETE FROM bulk_recipients r USING (SELECT u.tenant, p.place, p.part FROM "
-    "unnest($1::uuid[], $2::uuid[], $3::int[]) u(tenant, bulk, n) CROSS JOIN LATERAL (SELECT k.ctid AS place, "
-    "k.tableoid AS part FROM bulk_recipients k WHERE k.tenant_id = u.tenant AND k.bulk_id = u.bulk "
-    "ORDER BY k.position LIMIT u.n) p) t "
-    "WHERE r.ctid = t.place AND r.tableoid = t.part AND r.tenant_id = t.tenant "
-    "RETURNING r.tenant_id, r.bulk_id, r.position, r.recipient, r.variables::text"};
+    "WITH next AS MATERIALIZED (SELECT tableoid AS part, ctid AS place FROM bulk_recipients "
+    "WHERE tenant_id = $1::uuid AND bulk_id = $2::uuid ORDER BY position LIMIT $3::int) "
+    "DELETE FROM bulk_recipients r WHERE r.ctid = ANY(ARRAY(SELECT place FROM next)) "
+    "AND r.tableoid = (SELECT part FROM next LIMIT 1) RETURNING r.recipient, r.variables::text"};
 /* A person without a conversation gets one, as if the api had begun it. */
 static const struct pg_stmt add_places = {
     "bulk_places",
@@ -104,6 +105,7 @@ struct handing {
     struct scheduling *s;
     struct bulk *bulks;
     int n_bulks;
+    int64_t room; /* of all */
     struct addressed *items;
     int n_items;
 };
@@ -142,48 +144,48 @@ static void read_bulks(struct handing *h, const struct pg_result *r)
             if (str_eq(h->bulks[k].channel, b.channel))
                 b.room -= h->bulks[k].room;
         b.room = b.room < share ? b.room : share;
-        if (b.room > 0)
+        if (b.room > 0) {
             h->bulks[h->n_bulks++] = b;
+            h->room += b.room;
+        }
     }
 }
 
-static struct bulk *find_bulk(struct handing *h, struct str id)
-{
-    for (int i = 0; i < h->n_bulks; i++)
-        if (str_eq(h->bulks[i].id, id))
-            return &h->bulks[i];
-    return NULL;
-}
-
-static bool send_take_recipients(struct handing *h, struct err *err)
-{
-    struct scheduling *s = h->s;
-    sender_columns(s, 3);
-    for (int i = 0; i < h->n_bulks; i++) {
-        pg_array_str(&s->columns[0], h->bulks[i].tenant);
-        pg_array_str(&s->columns[1], h->bulks[i].id);
-        pg_array_i64(&s->columns[2], h->bulks[i].room);
-    }
-    return sender_columns_send(s, &take_recipients, NULL, 0, err);
-}
-
-static void read_recipients(struct handing *h, const struct pg_result *r)
+static void add_recipients(struct handing *h, struct bulk *b, const struct pg_result *r)
 {
     struct arena *a = h->s->arena;
-    h->items = ARENA_ARRAY(a, struct addressed, (size_t)pg_rows(r) + 1);
+    assert(pg_rows(r) <= b->room);
     for (int i = 0; i < pg_rows(r); i++) {
-        struct bulk *b = find_bulk(h, pg_text(r, i, 1));
         struct err ignored = {0}; // the api stored an object, or nothing
         const struct json *variables =
-            pg_null(r, i, 4) ? NULL : json_parse(a, pg_text(r, i, 4), &ignored);
+            pg_null(r, i, 1) ? NULL : json_parse(a, pg_text(r, i, 1), &ignored);
         struct addressed *x = &h->items[h->n_items++];
         x->bulk = b;
-        x->who = pg_text(r, i, 3);
+        x->who = str_dup(a, pg_text(r, i, 0));
         x->body = sender_bulk_fill(a, b->body, variables, false);
         x->outgoing = sender_bulk_fill(a, b->outgoing, variables, true);
         uuid_format(uuid_v7(clock_at_ms()), x->id);
         b->n++;
     }
+}
+
+/* In turn, for each bulk that has room. */
+static bool take_items(struct handing *h, struct err *err)
+{
+    struct scheduling *s = h->s;
+    h->items = ARENA_ARRAY(s->arena, struct addressed, (size_t)h->room);
+    for (int i = 0; i < h->n_bulks; i++) {
+        struct bulk *b = &h->bulks[i];
+        struct pg_param params[] = {
+            {.value = b->tenant.ptr}, {.value = b->id.ptr}, sender_param_i64(s, b->room)};
+        struct pg_result *r = NULL;
+        if (!pg_send(s->pg, &take_recipients, params, ARRAY_LEN(params), err) ||
+            !pg_run(s->pg, &r, 1, err))
+            return false;
+        add_recipients(h, b, r);
+        pg_result_free(r);
+    }
+    return true;
 }
 
 /* --- where they go ---------------------------------------------------------------------------- */
@@ -291,16 +293,15 @@ static bool command(struct handing *h, struct err *err)
 }
 
 /* Between BEGIN and COMMIT. `keep`: results that the items point into. */
-static bool make_messages(struct handing *h, struct pg_result *keep[3], struct err *err)
+static bool make_messages(struct handing *h, struct pg_result *keep[2], struct err *err)
 {
     struct scheduling *s = h->s;
     int n = 1;
-    if (!send_take_recipients(h, err) || !pg_run(s->pg, &keep[0], 1, err))
+    if (!take_items(h, err))
         return false;
-    read_recipients(h, keep[0]);
     if (h->n_items) {
-        if (!send_places(h, err) || !pg_run(s->pg, &keep[1], 2, err) ||
-            !read_places(h, keep[2], err) || !send_messages(h, err))
+        if (!send_places(h, err) || !pg_run(s->pg, keep, 2, err) || !read_places(h, keep[1], err) ||
+            !send_messages(h, err))
             return false;
         n++;
     }
@@ -310,7 +311,7 @@ static bool make_messages(struct handing *h, struct pg_result *keep[3], struct e
 bool sender_bulk_hand_out(struct scheduling *s, int *done, struct err *err)
 {
     struct handing h = {.s = s};
-    struct pg_result *keep[3] = {0};
+    struct pg_result *keep[2] = {0};
     struct pg_param most = sender_param_i64(s, BULKS_MAX);
     auto_result r = sender_begin(s, &take_bulks, &most, 1, err);
     if (!r)

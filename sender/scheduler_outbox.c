@@ -7,16 +7,20 @@
 
 static const struct pg_stmt take = {
     "outbox_take",
-    "SELECT o.tenant_id, o.id, o.object_kind, o.object_id, coalesce(m.channel_id, c.channel_id), "
-    "coalesce(m.conversation_id, c.id) FROM ("
-    "SELECT tenant_id, id, object_kind, object_id FROM outbox WHERE object_kind <> 'quarantine' "
-    "ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED) o "
-    "LEFT JOIN messages m ON o.object_kind = 'message' AND m.tenant_id = o.tenant_id AND m.id = o.object_id "
-    "LEFT JOIN conversations c ON o.object_kind = 'conversation' AND c.tenant_id = o.tenant_id "
-    "AND c.id = o.object_id ORDER BY o.tenant_id, o.object_kind, o.object_id"};
+    "SELECT o.tenant_id, o.object_kind, o.object_id, coalesce(m.channel_id, c.channel_id), "
+    "coalesce(m.conversation_id, c.id), o.part, o.place FROM ("
+    "SELECT tenant_id, object_kind, object_id, tableoid AS part, ctid AS place FROM outbox "
+    "WHERE object_kind <> 'quarantine' ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED) o "
+    "LEFT JOIN LATERAL (SELECT m.channel_id, m.conversation_id FROM messages m WHERE o.object_kind = 'message' "
+    "AND m.tenant_id = o.tenant_id AND m.id = o.object_id LIMIT 1) m ON true "
+    "LEFT JOIN LATERAL (SELECT c.channel_id, c.id FROM conversations c WHERE o.object_kind = 'conversation' "
+    "AND c.tenant_id = o.tenant_id AND c.id = o.object_id LIMIT 1) c ON true "
+    "ORDER BY o.tenant_id, o.object_kind, o.object_id"};
+/* One partition's, by where they lie: they are locked, so they stay there. By their key a planner
+ * whose statistics are of a moment when the outbox was empty, as it mostly is, may read all of it
+ * for each of them. */
 static const struct pg_stmt drop = {
-    "outbox_drop", "DELETE FROM outbox o USING unnest($1::uuid[], $2::uuid[]) u(tenant, id) "
-                   "WHERE o.tenant_id = u.tenant AND o.id = u.id"};
+    "outbox_drop", "DELETE FROM outbox WHERE tableoid = $2::oid AND ctid = ANY($1::tid[])"};
 /* What waits for a channel is looked at now: it may be mended. */
 static const struct pg_stmt wake = {
     "outbox_wake",
@@ -26,7 +30,7 @@ static const struct pg_stmt wake = {
     "WHERE w.status IN ('queued', 'retry') AND w.wake_at > now() LIMIT 5000 FOR UPDATE OF w SKIP LOCKED) w "
     "WHERE m.tenant_id = w.tenant_id AND m.id = w.id"};
 
-enum { TENANT, ID, KIND, OBJECT, CHANNEL, CONVERSATION };
+enum { TENANT, KIND, OBJECT, CHANNEL, CONVERSATION, PART, PLACE };
 
 static bool is_same_object(const struct pg_result *r, int a, int b)
 {
@@ -77,18 +81,39 @@ static bool wake_channels(struct scheduling *s, const struct pg_result *r, int *
     return !channels || sender_columns_send(s, &wake, NULL, 0, err);
 }
 
+/* Between the first of its rows and the last one others may lie: they are ordered by tenant. */
+static bool drop_part(struct scheduling *s, const struct pg_result *r, int first, struct err *err)
+{
+    struct str part = pg_text(r, first, PART);
+    struct pg_param of = {.value = part.ptr};
+    sender_columns(s, 1);
+    for (int i = first; i < pg_rows(r); i++)
+        if (str_eq(pg_text(r, i, PART), part))
+            pg_array_str(&s->columns[0], pg_text(r, i, PLACE));
+    return sender_columns_send(s, &drop, &of, 1, err);
+}
+
+static bool is_first_of_part(const struct pg_result *r, int row)
+{
+    for (int i = 0; i < row; i++)
+        if (str_eq(pg_text(r, i, PART), pg_text(r, row, PART)))
+            return false;
+    return true;
+}
+
 static bool settle(struct scheduling *s, const struct pg_result *r, struct err *err)
 {
     int n = 0;
     if (!wake_channels(s, r, &n, err))
         return sender_rollback(s);
-    sender_columns(s, 2);
     for (int i = 0; i < pg_rows(r); i++) {
-        pg_array_str(&s->columns[0], pg_text(r, i, TENANT));
-        pg_array_str(&s->columns[1], pg_text(r, i, ID));
+        if (!is_first_of_part(r, i))
+            continue;
+        if (!drop_part(s, r, i, err))
+            return sender_rollback(s);
+        n++;
     }
-    return (sender_columns_send(s, &drop, NULL, 0, err) || sender_rollback(s)) &&
-           sender_commit(s, n + 1, err);
+    return sender_commit(s, n, err);
 }
 
 bool sender_outbox_drain(struct scheduling *s, int *done, struct err *err)

@@ -59,7 +59,7 @@ struct pg_result *sender_begin(struct scheduling *s, const struct pg_stmt *stmt,
     return results[1];
 }
 
-#define QUEUED_MAX 8
+#define QUEUED_MAX 20 /* one for each partition of a table, and more */
 
 bool sender_commit(struct scheduling *s, int n_queued, struct err *err)
 {
@@ -73,23 +73,22 @@ bool sender_commit(struct scheduling *s, int n_queued, struct err *err)
     return true;
 }
 
-/* One question instead of six transactions. Each part reads the first entry of a partial index in
- * each partition. */
-#define DUE "unsettled AND greatest(stored_at, send_at, next_attempt_at, wake_at) <= now()"
-
+/* One question instead of six transactions. Of the outbox the first entry of a partial index in
+ * each partition is read, of the messages what is under way and, when all is well, not yet a lease
+ * old. */
 bool sender_scheduling_peek(struct scheduling *s, struct scheduling_work *out, struct err *err)
 {
     static const struct pg_stmt stmt = {
-        "peek", "SELECT (SELECT (date_part('epoch', now() - min(created_at)))::bigint FROM outbox "
-                "WHERE object_kind <> 'quarantine'), "
-                "EXISTS (SELECT FROM outbox WHERE object_kind = 'quarantine'), "
-                "EXISTS (SELECT FROM messages WHERE " DUE " AND status IN ('queued', 'retry') "
-                "AND (wake_at IS NOT NULL OR send_at IS NOT NULL OR next_attempt_at IS NOT NULL "
-                "OR stored_at <= now() - $1::bigint * interval '1 ms')), "
-                "EXISTS (SELECT FROM messages WHERE " DUE
-                " AND status = 'sending' AND lease_until <= now()), "
-                "EXISTS (SELECT FROM messages WHERE " DUE " AND status = 'uncertain'), "
-                "EXISTS (SELECT FROM bulks WHERE status = 'running')"};
+        "peek",
+        "SELECT (SELECT (date_part('epoch', now() - min(created_at)))::bigint FROM outbox "
+        "WHERE object_kind <> 'quarantine'), "
+        "EXISTS (SELECT FROM outbox WHERE object_kind = 'quarantine'), m.due, m.sending, m.uncertain, "
+        "EXISTS (SELECT FROM bulks WHERE status = 'running') FROM (SELECT "
+        "bool_or(status IN ('queued', 'retry') AND (wake_at IS NOT NULL OR send_at IS NOT NULL "
+        "OR next_attempt_at IS NOT NULL OR stored_at <= now() - $1::bigint * interval '1 ms')) AS due, "
+        "bool_or(status = 'sending' AND lease_until <= now()) AS sending, "
+        "bool_or(status = 'uncertain') AS uncertain FROM messages "
+        "WHERE unsettled AND greatest(stored_at, send_at, next_attempt_at, wake_at) <= now()) m"};
     struct pg_result *results[1] = {0};
     struct pg_param after = sender_param_i64(s, s->conf->unclaimed_after);
     if (!pg_send(s->pg, &stmt, &after, 1, err) || !pg_run(s->pg, results, 1, err))

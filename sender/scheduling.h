@@ -28,7 +28,7 @@ struct scheduling {
  */
 typedef bool scheduling_duty(struct scheduling *s, int *done, struct err *err);
 scheduling_duty sender_outbox_drain, sender_outbox_replay, sender_due_command, sender_leases_expire,
-    sender_uncertain_settle, sender_bulk_hand_out, sender_clean_up;
+    sender_uncertain_settle, sender_bulk_hand_out, sender_clean_up, sender_statistics_renew;
 
 /* What there is to do now, so that an idle scheduler costs one question. */
 struct scheduling_work {

@@ -314,6 +314,50 @@ def test_two_senders_hand_a_bulk_out_once(sending):
         "postrider_sender_commands_total", why="bulk") == 300  # fmt: skip
 
 
+def read_rows(stack, table):
+    """Rows that scans fetched from the table's partitions so far."""
+    return stack.scalar(
+        "SELECT coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int FROM pg_stat_user_tables WHERE relname ~ %s", f"^{table}_p")
+
+
+def without_statistics(stack, *tables):
+    """Their statistics stay those of now."""
+    with stack.postgres.connect("postrider_owner", stack.database) as db:
+        for table in tables:
+            for (name,) in stack.query("SELECT relid::regclass::text FROM pg_partition_tree(%s) WHERE isleaf", table):
+                db.execute(f"ALTER TABLE {name} SET (autovacuum_enabled = false)")
+                db.execute(f"VACUUM (ANALYZE, TRUNCATE false) {name}")
+
+
+def nobody_analyzes(stack):
+    with stack.postgres.connect("postrider_owner", stack.database) as db:
+        db.execute("CREATE OR REPLACE FUNCTION analyze_grown() RETURNS text LANGUAGE sql AS 'SELECT NULL::text'")
+
+
+def test_handing_out_reads_what_it_hands_out_whatever_the_statistics_say(sending):
+    stack, n = sending.stack, 20_000
+    without_statistics(stack, "bulk_recipients")
+    nobody_analyzes(stack)
+    bulk = add_bulk(free_channel(sending), [str(10_000 + i) for i in range(n)])
+    sending.start(bulk_rate=10_000)
+    wait_until(lambda: bulk_row(stack, bulk)[1] >= 4000, 120, "some thousands are handed out")
+    set_bulk(stack, bulk, "paused")
+    made = steady(lambda: bulk_row(stack, bulk)[1], 2, 30, "nothing more is handed out")
+    assert made < n, "the pause came too late"
+    steady(lambda: read_rows(stack, "bulk_recipients"), 2, 30, "what was read has been counted")
+    assert made <= read_rows(stack, "bulk_recipients") < 5 * made
+
+
+def test_what_has_grown_is_analyzed_before_autovacuum_comes(sending):
+    stack = sending.stack
+    sending.start()
+    without_statistics(stack, "bulk_recipients")
+    bulk = add_bulk(free_channel(sending), [str(10_000 + i) for i in range(2000)])
+    known = "SELECT sum(reltuples)::int FROM pg_class WHERE relname ~ '^bulk_recipients_p[0-9]+$' AND reltuples > 0"
+    set_bulk(stack, bulk, "paused")
+    wait_until(lambda: (stack.scalar(known) or 0) >= 1000, 60, "its rows are in the statistics")
+
+
 # --- where a message went ----------------------------------------------------------------------------------
 
 

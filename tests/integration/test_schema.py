@@ -27,7 +27,7 @@ GLOBAL_KEYS = {
 }
 # Functions that run by the right of their owner, each with a reason where it is made.
 DEFINERS = {"conversations_with", "login_find", "login_register", "login_claim", "login_release", "api_sweep", "replay_parent",
-            "debug_message", "debug_channel", "consistency_findings_of_all", "uploads_stale"}  # fmt: skip
+            "debug_message", "debug_channel", "consistency_findings_of_all", "uploads_stale", "analyze_grown"}  # fmt: skip
 # What belongs to no tenant: the pace of sending, by the account at the provider.
 NOBODYS = {"send_pace"}
 # What the router has no business with.

@@ -104,8 +104,9 @@ static int64_t turn(struct sender_scheduler *s)
         run_duty(s, "replay", sender_outbox_replay, SCHEDULING_ROWS_MAX);
     if (work.bulk && is_time(&s->next_bulk_ms, BULK_MS))
         run_duty(s, "bulk", sender_bulk_hand_out, SCHEDULING_ROWS_MAX);
-    if (is_time(&s->next_statistics_ms, STATISTICS_MS))
-        run_duty(s, "statistics", sender_statistics_renew, SCHEDULING_ROWS_MAX);
+    if (is_time(&s->next_statistics_ms, STATISTICS_MS) &&
+        run_duty(s, "statistics", sender_statistics_renew, 1))
+        s->next_statistics_ms = 0;
     if (is_time(&s->next_clean_ms, CLEAN_MS))
         run_duty(s, "clean", sender_clean_up, SCHEDULING_ROWS_MAX);
     if (more)

@@ -2,6 +2,7 @@
 #include "pattern.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ATOMS_MAX 32
@@ -53,6 +54,18 @@ static void negate(struct atom *x)
     x->others = true;
 }
 
+/* Two digits of hex behind "\x". */
+static bool read_hex(struct reader *r, char *out)
+{
+    char digits[3] = {0};
+    digits[0] = next(r);
+    digits[1] = next(r);
+    if (strspn(digits, "0123456789abcdefABCDEF") != 2 || digits[0] > '7')
+        return fail(r, "want two digits of hex, of ASCII");
+    *out = (char)strtol(digits, NULL, 16);
+    return true;
+}
+
 /* One character, or what a backslash makes of the next. */
 static bool read_char(struct reader *r, struct atom *x, char c, char *out)
 {
@@ -67,6 +80,8 @@ static bool read_char(struct reader *r, struct atom *x, char c, char *out)
         *out = '9';
         return true;
     }
+    if (*out == 'x')
+        return read_hex(r, out);
     if (*out == 0 || strchr("\\/.-[](){}?*+^$|", *out) == NULL)
         return fail(r, "this escape is not understood");
     return true;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Patterns of the simple kind: "^[A-Za-z0-9_-]{1,64}$". A row of characters and classes, each with
- * ?, *, +, {n} or {n,m}, anchored at both ends; no groups, no alternatives. Matched in one pass: a
- * class that repeats must have no character in common with what may follow it, so that nothing is
- * ever tried twice. Constant after api_pattern_new; any thread. */
+ * ?, *, +, {n} or {n,m}, anchored at both ends; \xHH, no groups, no alternatives. Matched in one
+ * pass: a class that repeats must have no character in common with what may follow it, so that
+ * nothing is ever tried twice. Constant after api_pattern_new; any thread. */
 #include "arena.h"
 #include "err.h"
 #include "str.h"

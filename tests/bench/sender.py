@@ -68,10 +68,10 @@ class Free:
 
     def wave(self, each):
         """`each` messages to each conversation; until all are sent. Seconds."""
+        before = self.sent()  # the scheduler finds some before they are commanded
         for ch, conversations in self.conversations.items():
             self.load.store(ch, conversations, each, self.seq)
         self.seq += each
-        before = self.sent()
         n = each * 250 * len(self.channels)
         began = time.monotonic()
         for conversations in self.conversations.values():

@@ -27,6 +27,9 @@ static void texts_match_as_the_pattern_says(void **state)
         {"^a?b*c$", "abbbc", true},
         {"^[!-~]{1,3}$", "!~a", true},
         {"^[!-~]{1,3}$", " ", false},
+        {"^[^\\x00]*$", "caf\xC3\xA9\n", true},
+        {"^[\\x41-\\x43]\\x7e$", "B~", true},
+        {"^[\\x41-\\x43]\\x7e$", "D~", false},
     };
     auto_arena a = arena_new(1 << 20);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -43,8 +46,9 @@ static void what_is_not_of_the_simple_kind_is_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "",       "abc",   "^abc",        "abc$",  "^(a|b)$",     "^a|b$", "^[a-z$", "^a{2,1}$",
-        "^a{x}$", "^\\w$", "^[a-z]*abc$", "^a+a$", "^[0-9]?\\d$", "^a^$",  "^ab\\$", "^\\",
+        "",         "abc",    "^abc",   "abc$",        "^(a|b)$", "^a|b$",       "^[a-z$",
+        "^a{2,1}$", "^a{x}$", "^\\w$",  "^[a-z]*abc$", "^a+a$",   "^[0-9]?\\d$", "^a^$",
+        "^ab\\$",   "^\\",    "^\\x4$", "^\\x80$",     "^\\xg0$",
     };
     auto_arena a = arena_new(1 << 20);
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

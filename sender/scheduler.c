@@ -17,6 +17,7 @@
 #define STATISTICS_MS 1000
 #define BULK_MS       100 /* a bulk's next messages are made as the first of them leave */
 #define PEEK_SHARE    4   /* looking for work takes at most one part in so many and one */
+#define PEEK_REST_MS  1000
 
 /* Each statement reads the head of one index in every partition, whatever the tables' statistics
  * say. Names of statements and settings belong to a connection: this one is direct, not through a
@@ -76,20 +77,30 @@ static bool is_time(int64_t *next_ms, int64_t pause_ms)
     return true;
 }
 
+/* Looking is cheap, unless the router is away and much is under way. */
+static int64_t rest_after(const struct sender_scheduler *s, int64_t peek_ms)
+{
+    int64_t rest_ms = PEEK_SHARE * peek_ms;
+    if (rest_ms > PEEK_REST_MS)
+        rest_ms = PEEK_REST_MS;
+    return rest_ms > s->opts.conf->scheduler_poll ? rest_ms : s->opts.conf->scheduler_poll;
+}
+
 /* Milliseconds until the next turn. */
 static int64_t turn(struct sender_scheduler *s)
 {
     struct err err = {0};
     struct scheduling_work work;
-    int64_t began_ms = clock_ms();
     arena_reset(s->world.arena);
-    if (!pg_connect(s->world.pg, &err) || !sender_scheduling_peek(&s->world, &work, &err)) {
+    bool is_up = pg_connect(s->world.pg, &err);
+    int64_t began_ms = clock_ms();
+    if (!is_up || !sender_scheduling_peek(&s->world, &work, &err)) {
         note_database(s, &err);
         return backoff_next_ms(&s->wait);
     }
     note_database(s, NULL);
     backoff_reset(&s->wait);
-    int64_t rest_ms = PEEK_SHARE * (clock_ms() - began_ms);
+    int64_t rest_ms = rest_after(s, clock_ms() - began_ms);
     metric_set(s->outbox_age, work.outbox_age_s);
     bool more = false;
     if (work.outbox)
@@ -109,9 +120,7 @@ static int64_t turn(struct sender_scheduler *s)
         s->next_statistics_ms = 0;
     if (is_time(&s->next_clean_ms, CLEAN_MS))
         run_duty(s, "clean", sender_clean_up, SCHEDULING_ROWS_MAX);
-    if (more)
-        return 0;
-    return rest_ms > s->opts.conf->scheduler_poll ? rest_ms : s->opts.conf->scheduler_poll;
+    return more ? 0 : rest_ms;
 }
 
 /* A registry that does not answer yet is waited for. */

@@ -6,20 +6,23 @@
 SET LOCAL ROLE postrider_owner;
 
 -- Analyzes the smallest table that has more than twice the rows of its statistics; NULL: there is none.
--- One a call, because plans change when it commits. One that is being vacuumed is left as it is.
+-- One a call, because plans change when it commits. One that somebody analyzes or vacuums is left to them.
 CREATE FUNCTION analyze_grown() RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     t regclass;
 BEGIN
-    SELECT c.oid INTO t FROM pg_class c
-    WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
-      AND pg_stat_get_live_tuples(c.oid) > 500 + 2 * greatest(c.reltuples, 0)
-    ORDER BY pg_stat_get_live_tuples(c.oid) LIMIT 1;
-    IF t IS NOT NULL THEN
+    FOR t IN SELECT c.oid FROM pg_class c
+             WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+               AND pg_get_userbyid(c.relowner) = current_user
+               AND pg_stat_get_live_tuples(c.oid) > 500 + 2 * greatest(c.reltuples, 0)
+             ORDER BY pg_stat_get_live_tuples(c.oid) LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM pg_locks l WHERE l.relation = t AND l.mode = 'ShareUpdateExclusiveLock'
+                              AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()));
         EXECUTE format('ANALYZE (SKIP_LOCKED) %s', t);
-    END IF;
-    RETURN t::text;
+        RETURN t::text;
+    END LOOP;
+    RETURN NULL;
 END
 $$;
 

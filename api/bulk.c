@@ -237,16 +237,11 @@ static bool read_chunk(struct call *c, struct making *m, int *n)
     return v.n == 0;
 }
 
-static struct pg_param text_param(struct call *c, struct str s)
-{
-    return (struct pg_param){.value = s.ptr ? str_c(call_arena(c), s) : NULL};
-}
-
 static void send_chunk(struct call *c, struct making *m)
 {
-    const struct pg_param params[] = {text_param(c, call_who(c)->tenant_id), text_param(c, m->id),
-                                      pg_array_param(&m->positions), pg_array_param(&m->people),
-                                      pg_array_param(&m->variables)};
+    const struct pg_param params[] = {
+        pg_param_str(call_arena(c), call_who(c)->tenant_id), pg_param_str(call_arena(c), m->id),
+        pg_array_param(&m->positions), pg_array_param(&m->people), pg_array_param(&m->variables)};
     pg_tx_send(call_tx(c), &add_recipients, params, ARRAY_LEN(params));
 }
 

@@ -43,11 +43,6 @@ static void on_round(void *ctx, struct pg_result *const *results, int n, const s
 
 /* --- statements ------------------------------------------------------------------------------- */
 
-static struct pg_param text_param(struct call *c, struct str s)
-{
-    return (struct pg_param){.value = s.ptr ? str_c(c->arena, s) : NULL};
-}
-
 static struct pg_param bytes_param(const void *p, size_t n)
 {
     return (struct pg_param){.value = p, .len = (int)n, .binary = true};
@@ -62,8 +57,8 @@ static struct str key_tenant(const struct call *c)
 
 static void key_params(struct call *c, struct pg_param out[3])
 {
-    out[0] = text_param(c, key_tenant(c));
-    out[1] = text_param(c, c->who.user_id);
+    out[0] = pg_param_str(c->arena, key_tenant(c));
+    out[1] = pg_param_str(c->arena, c->who.user_id);
     out[2] = bytes_param(c->key.hash, sizeof c->key.hash);
 }
 
@@ -95,7 +90,7 @@ void call_send(struct call *c, const struct pg_stmt *stmt, const struct str *par
 {
     struct pg_param *out = ARENA_ARRAY(c->arena, struct pg_param, (size_t)n + 1);
     for (int i = 0; i < n; i++)
-        out[i] = text_param(c, params[i]);
+        out[i] = pg_param_str(c->arena, params[i]);
     pg_tx_send(call_tx(c), stmt, out, n);
 }
 
@@ -241,7 +236,7 @@ bool call_keep(struct call *c)
                 plain = str_fmt(c->arena, "%.*s%zu %.*s\n", STR_ARG(plain), i, STR_ARG(h->value));
     struct pg_param params[5];
     key_params(c, params);
-    params[3] = text_param(c, str_fmt(c->arena, "%d", c->status));
+    params[3] = pg_param_str(c->arena, str_fmt(c->arena, "%d", c->status));
     params[4] = (struct pg_param){0};
     if (c->buf.len <= KEPT_MAX) {
         struct str sealed =

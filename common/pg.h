@@ -64,6 +64,8 @@ bool pg_null(const struct pg_result *r, int row, int col);
 struct str pg_text(const struct pg_result *r, int row,
                    int col);                                 /* borrowed from r; absent for NULL */
 int64_t pg_i64(const struct pg_result *r, int row, int col); /* 0 for NULL */
+/* A text as a parameter, its bytes in `a`; absent: NULL. */
+struct pg_param pg_param_str(struct arena *a, struct str s);
 /* Text form of an array parameter, '{...}', built value by value; NULL-able; quotes as needed. */
 struct pg_array {
     struct buf buf;

@@ -164,6 +164,11 @@ void pg_array_null(struct pg_array *x)
     buf_put(&x->buf, "NULL", 4);
 }
 
+struct pg_param pg_param_str(struct arena *a, struct str s)
+{
+    return (struct pg_param){.value = s.ptr ? str_c(a, s) : NULL, .len = (int)s.len};
+}
+
 struct pg_param pg_array_param(struct pg_array *x)
 {
     if (!x->n)

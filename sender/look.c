@@ -18,7 +18,7 @@
 #define IDLE_MS     5000 /* with nobody to ask: look again */
 
 struct sender_look {
-    struct sender_look_opts opts;
+    struct sender_beside given;
     struct exchange_opts exchange;
     uv_timer_t *timer;
     bool is_stopping;
@@ -66,10 +66,7 @@ static void on_stored(void *ctx, struct pg_result *const *results, int n, const 
 
 static struct pg_param param_of(struct arena *a, struct str s)
 {
-    if (!s.len)
-        return (struct pg_param){0};
-    struct str text = str_utf8(a, s);
-    return (struct pg_param){.value = str_c(a, text), .len = (int)text.len};
+    return pg_param_str(a, s.len ? str_utf8(a, s) : STR_NONE);
 }
 
 static void store(struct sender_look *l, const struct report *r)
@@ -81,8 +78,8 @@ static void store(struct sender_look *l, const struct report *r)
         param_of(a, r->type),   param_of(a, r->is_absent ? str_of(r->is_absent) : STR_NONE),
         param_of(a, r->health), param_of(a, r->detail),
         param_of(a, r->status), param_of(a, r->provider_status)};
-    metric_add(metric_cell(l->opts.metrics, SENDER_METRIC_LOOKS, l->provider->name, r->result), 1);
-    struct pg_tx *tx = pg_begin(l->opts.pool, STR_NONE);
+    metric_add(metric_cell(l->given.metrics, SENDER_METRIC_LOOKS, l->provider->name, r->result), 1);
+    struct pg_tx *tx = pg_begin(l->given.pool, STR_NONE);
     pg_tx_send(tx, &sender_sql_looked, params, ARRAY_LEN(params));
     pg_tx_commit(tx, on_stored, l);
 }
@@ -137,7 +134,7 @@ static bool ask(struct sender_look *l, const struct pg_result *r, struct err *er
         return err_set(err, ERR_ABSENT, "its provider has nobody to ask");
     // Without its type: the answer is to name it.
     l->account = (struct send_account){.external_id = kept(l, r, 3), .base_url = kept(l, r, 4)};
-    if (sender_credentials_open(l->opts.vault, l->arena, l->tenant_id, pg_text(r, 0, 6),
+    if (sender_credentials_open(l->given.vault, l->arena, l->tenant_id, pg_text(r, 0, 6),
                                 pg_text(r, 0, 5), &l->credentials, &l->account, err) != OPENED)
         return false;
     return exchange_discover(&l->exchange, l->provider, DISCOVER_VALIDATE, &l->account, STR_NONE,
@@ -150,7 +147,7 @@ static void on_claimed(void *ctx, struct pg_result *const *results, int n, const
     struct sender_look *l = ctx;
     struct err why = {0};
     (void)n, (void)sqlstate, (void)constraint;
-    int64_t period_ms = l->opts.conf->account_check;
+    int64_t period_ms = l->given.conf->account_check;
     if (err || pg_rows(results[0]) == 0) {
         wait_ms(l, period_ms < IDLE_MS ? period_ms : IDLE_MS);
     } else if (l->is_stopping || !ask(l, results[0], &why)) {
@@ -165,33 +162,33 @@ static void on_time(uv_timer_t *timer)
 {
     struct sender_look *l = timer->data;
     char period[24];
-    if (!pg_pool_is_connected(l->opts.pool)) {
+    if (!pg_pool_is_connected(l->given.pool)) {
         wait_ms(l, PAUSE_MS);
         return;
     }
     arena_reset(l->arena);
     l->tenant_id = STR_NONE;
-    int len = snprintf(period, sizeof period, "%lld", (long long)l->opts.conf->account_check);
+    int len = snprintf(period, sizeof period, "%lld", (long long)l->given.conf->account_check);
     const struct pg_param param = {.value = period, .len = len};
-    struct pg_tx *tx = pg_begin(l->opts.pool, STR_NONE);
+    struct pg_tx *tx = pg_begin(l->given.pool, STR_NONE);
     pg_tx_send(tx, &sender_sql_look, &param, 1);
     pg_tx_commit(tx, on_claimed, l);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
 
-struct sender_look *sender_look_new(const struct sender_look_opts *opts)
+struct sender_look *sender_look_new(const struct sender_beside *given)
 {
     struct sender_look *l = xalloc(sizeof *l);
-    l->opts = *opts;
-    l->exchange = (struct exchange_opts){.fetch = opts->fetch,
-                                         .timeout_ms = opts->conf->call_timeout,
-                                         .answer_max_bytes = (size_t)opts->conf->answer_max};
+    l->given = *given;
+    l->exchange = (struct exchange_opts){.fetch = given->fetch,
+                                         .timeout_ms = given->conf->call_timeout,
+                                         .answer_max_bytes = (size_t)given->conf->answer_max};
     l->arena = arena_new(ARENA_BYTES);
     l->timer = xalloc(sizeof *l->timer);
-    (void)uv_timer_init(opts->loop, l->timer);
+    (void)uv_timer_init(given->loop, l->timer);
     l->timer->data = l;
-    if (opts->conf->account_check > 0)
+    if (given->conf->account_check > 0)
         wait_ms(l, PAUSE_MS);
     return l;
 }

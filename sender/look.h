@@ -4,26 +4,11 @@
  * work? Each account once in `account_check`, of all senders one asks; one at a time and at most
  * one a second. What was said is kept in the channel's row, where the api and the consistency check
  * read it. Loop thread. */
-#include <uv.h>
-
-#include "fetch.h"
-#include "metric.h"
-#include "pg_pool.h"
-#include "sender_conf.h"
-#include "vault.h"
+#include "beside.h"
 
 struct sender_look;
 
-struct sender_look_opts {
-    uv_loop_t *loop;
-    const struct sender_conf *conf;
-    struct pg_pool *pool;
-    const struct vault *vault;
-    struct fetch *fetch;
-    struct metrics *metrics;
-};
-
-struct sender_look *sender_look_new(const struct sender_look_opts *opts);
+struct sender_look *sender_look_new(const struct sender_beside *given);
 void sender_look_stop(struct sender_look *l); /* ask no more */
 /* After the pool and fetch are gone, so that no callback comes any more. */
 void sender_look_free(struct sender_look *l);

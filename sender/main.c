@@ -222,18 +222,14 @@ static void start_calls(struct sender *s)
                                                        .metrics = s->metrics,
                                                        .on_empty = on_empty,
                                                        .ctx = s});
-    s->look = sender_look_new(&(struct sender_look_opts){.loop = loop,
-                                                         .conf = &s->conf,
-                                                         .pool = s->pool,
-                                                         .vault = s->vault,
-                                                         .fetch = s->fetch,
-                                                         .metrics = s->metrics});
-    s->marks = sender_marks_new(&(struct sender_marks_opts){.loop = loop,
-                                                            .conf = &s->conf,
-                                                            .pool = s->pool,
-                                                            .vault = s->vault,
-                                                            .fetch = s->fetch,
-                                                            .metrics = s->metrics});
+    const struct sender_beside beside = {.loop = loop,
+                                         .conf = &s->conf,
+                                         .pool = s->pool,
+                                         .vault = s->vault,
+                                         .fetch = s->fetch,
+                                         .metrics = s->metrics};
+    s->look = sender_look_new(&beside);
+    s->marks = sender_marks_new(&beside);
     s->asking = sender_asking_new(&(struct sender_asking_opts){.loop = loop,
                                                                .conf = &s->conf,
                                                                .pool = s->pool,

@@ -31,7 +31,7 @@ struct mark {
 };
 
 struct sender_marks {
-    struct sender_marks_opts opts;
+    struct sender_beside given;
     struct exchange_opts exchange;
     uv_timer_t *timer;
     struct mark marks[SENDER_MARKS_MAX];
@@ -98,11 +98,6 @@ static void wait_ms(struct sender_marks *s, int64_t ms)
         (void)uv_timer_start(s->timer, on_time, (uint64_t)ms, 0);
 }
 
-static struct pg_param text_param(struct arena *a, struct str s)
-{
-    return (struct pg_param){.value = s.ptr ? str_c(a, s) : NULL, .len = (int)s.len};
-}
-
 /* --- the end of one ------------------------------------------------------------------------- */
 
 static void on_stored(void *ctx, struct pg_result *const *results, int n, const struct err *err,
@@ -122,18 +117,18 @@ static void end(struct mark *m, int64_t later_ms)
 {
     struct arena *a = m->arena;
     sender_credentials_wipe(&m->credentials, &m->account);
-    const struct pg_param params[] = {text_param(a, m->tenant_id),
-                                      text_param(a, m->conversation_id), text_param(a, m->target),
-                                      text_param(a, str_fmt(a, "%lld", (long long)m->tries)),
-                                      text_param(a, str_fmt(a, "%lld", (long long)later_ms))};
-    struct pg_tx *tx = pg_begin(m->owner->opts.pool, STR_NONE);
+    const struct pg_param params[] = {
+        pg_param_str(a, m->tenant_id), pg_param_str(a, m->conversation_id),
+        pg_param_str(a, m->target), pg_param_str(a, str_fmt(a, "%lld", (long long)m->tries)),
+        pg_param_str(a, str_fmt(a, "%lld", (long long)later_ms))};
+    struct pg_tx *tx = pg_begin(m->owner->given.pool, STR_NONE);
     pg_tx_send(tx, later_ms ? &later_sql : &over_sql, params, later_ms ? 5 : 4);
     pg_tx_commit(tx, on_stored, m);
 }
 
 static void count(const struct mark *m, const char *result)
 {
-    metric_add(metric_cell(m->owner->opts.metrics, SENDER_METRIC_MARKS, m->provider->name, result),
+    metric_add(metric_cell(m->owner->given.metrics, SENDER_METRIC_MARKS, m->provider->name, result),
                1);
 }
 
@@ -194,9 +189,9 @@ static void spend(struct mark *m, const struct pg_result *r, int row)
     if (!step_us)
         return;
     const struct pg_param params[] = {
-        text_param(m->arena, pg_text(r, row, CHANNEL)),
-        text_param(m->arena, str_fmt(m->arena, "%lld", (long long)step_us))};
-    struct pg_tx *tx = pg_begin(m->owner->opts.pool, STR_NONE);
+        pg_param_str(m->arena, pg_text(r, row, CHANNEL)),
+        pg_param_str(m->arena, str_fmt(m->arena, "%lld", (long long)step_us))};
+    struct pg_tx *tx = pg_begin(m->owner->given.pool, STR_NONE);
     pg_tx_send(tx, &spend_sql, params, 2);
     pg_tx_commit(tx, on_spent, NULL);
 }
@@ -211,7 +206,7 @@ static bool start(struct mark *m, const struct pg_result *r, int row, struct err
     m->account = (struct send_account){.type = kept(m, r, row, TYPE),
                                        .external_id = kept(m, r, row, ACCOUNT),
                                        .base_url = kept(m, r, row, BASE_URL)};
-    if (sender_credentials_open(s->opts.vault, m->arena, m->tenant_id, pg_text(r, row, KEY_ID),
+    if (sender_credentials_open(s->given.vault, m->arena, m->tenant_id, pg_text(r, row, KEY_ID),
                                 pg_text(r, row, SEALED), &m->credentials, &m->account,
                                 err) != OPENED)
         return false;
@@ -261,33 +256,33 @@ static void on_time(uv_timer_t *timer)
 {
     struct sender_marks *s = timer->data;
     char most[12], lease[24];
-    if (s->n_busy == SENDER_MARKS_MAX || !pg_pool_is_connected(s->opts.pool)) {
+    if (s->n_busy == SENDER_MARKS_MAX || !pg_pool_is_connected(s->given.pool)) {
         wait_ms(s, POLL_MS);
         return;
     }
     int n_most = snprintf(most, sizeof most, "%d", SENDER_MARKS_MAX - s->n_busy);
-    int64_t lease_ms = s->opts.conf->call_timeout + LEASE_MORE_MS;
+    int64_t lease_ms = s->given.conf->call_timeout + LEASE_MORE_MS;
     int n_lease = snprintf(lease, sizeof lease, "%lld", (long long)lease_ms);
     const struct pg_param params[] = {{.value = most, .len = n_most},
                                       {.value = lease, .len = n_lease}};
-    struct pg_tx *tx = pg_begin(s->opts.pool, STR_NONE);
+    struct pg_tx *tx = pg_begin(s->given.pool, STR_NONE);
     pg_tx_send(tx, &take_sql, params, ARRAY_LEN(params));
     pg_tx_commit(tx, on_taken, s);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
 
-struct sender_marks *sender_marks_new(const struct sender_marks_opts *opts)
+struct sender_marks *sender_marks_new(const struct sender_beside *given)
 {
     struct sender_marks *s = xalloc(sizeof *s);
-    s->opts = *opts;
-    s->exchange = (struct exchange_opts){.fetch = opts->fetch,
-                                         .timeout_ms = opts->conf->call_timeout,
-                                         .answer_max_bytes = (size_t)opts->conf->answer_max};
+    s->given = *given;
+    s->exchange = (struct exchange_opts){.fetch = given->fetch,
+                                         .timeout_ms = given->conf->call_timeout,
+                                         .answer_max_bytes = (size_t)given->conf->answer_max};
     for (size_t i = 0; i < SENDER_MARKS_MAX; i++)
         s->marks[i].arena = arena_new(ARENA_BYTES);
     s->timer = xalloc(sizeof *s->timer);
-    (void)uv_timer_init(opts->loop, s->timer);
+    (void)uv_timer_init(given->loop, s->timer);
     s->timer->data = s;
     wait_ms(s, POLL_MS);
     return s;
